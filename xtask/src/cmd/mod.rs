@@ -1,0 +1,77 @@
+//! One file a subcommand: its arguments and `run`, which composes stages and decides nothing.
+
+use std::io::IsTerminal;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ColorChoice, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::progress::Progress;
+use crate::shell::Shell;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+/// Flags that every subcommand takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// How results are printed on stdout
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+/// The answer of a subcommand that did its work: exit code 0 or 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No,
+}
+
+/// What every subcommand needs; built once, then constant.
+pub struct Context {
+    pub shell: Shell,
+    pub progress: Progress,
+    pub format: Format,
+    pub verbose: bool,
+}
+
+impl Context {
+    pub fn new(output: &OutputArgs) -> Result<Self> {
+        let progress = match (output.quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Progress::Silent,
+            (false, true) => Progress::Bars,
+            (false, false) => Progress::Lines,
+        };
+        Ok(Context {
+            shell: Shell::new()?,
+            progress,
+            format: output.format,
+            verbose: output.verbose,
+        })
+    }
+
+    /// Prints a result on stdout: as JSON, or in the words that `human` gives.
+    pub fn print<T: Serialize>(&self, result: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
+        let text = match self.format {
+            Format::Human => human(result),
+            Format::Json => serde_json::to_string_pretty(result).context("failed to write JSON")?,
+        };
+        crate::diag::print_result(&text)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {}
