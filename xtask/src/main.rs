@@ -1,8 +1,58 @@
 //! `cargo xtask`: tailors, builds, checks, stages and boots Kuasar's guest kernels.
 
+mod boot;
 mod cmd;
 mod diag;
+mod fragment;
+mod hash;
+mod history;
+mod image;
+mod inputs;
+mod kbuild;
+mod plan;
 mod progress;
+mod resolve;
+mod setup;
 mod shell;
+mod source;
+mod stage;
+mod toolchain;
+mod variant;
+mod workspace;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cmd::{Answer, Cli, Context, Format};
+use shell::Interrupted;
+
+/// 0 fine, 1 the answer is no, 2 the tool or its environment failed, 130 interrupted (as a shell
+/// has it for SIGINT).
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cmd::set_color(cli.output.color);
+    let format = cli.output.format;
+    let run = || Context::new(&cli.output).and_then(|ctx| cli.command.run(&ctx));
+    match run() {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) if error.is::<Interrupted>() => {
+            anstream::eprintln!("interrupted; nothing half-written is left");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            report(&diag::Failure::new(&error), format);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn report(failure: &diag::Failure, format: Format) {
+    anstream::eprint!("{failure}");
+    if format == Format::Json {
+        let json = serde_json::to_string_pretty(failure).unwrap_or_default();
+        // The exit code says it all the same if stdout is gone.
+        let _ = diag::print_result(&json);
+    }
+}

@@ -50,6 +50,13 @@ impl Finished {
         self.status.success() && !self.timed_out
     }
 
+    /// The end of what it printed on stderr, or on stdout where that is empty.
+    pub fn last_lines(&self, count: usize) -> String {
+        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
     /// "exit status 2", "killed by signal 9" or "killed after 120 s".
     pub fn how(&self) -> String {
         match (self.timed_out, self.status.code(), self.status.signal()) {
@@ -86,6 +93,13 @@ impl Shell {
         Ok(Shell { sh, stop })
     }
 
+    /// A shell that no signal reaches: tests share one process, which has one handler.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let sh = xshell::Shell::new().expect("the working folder exists");
+        Shell { sh, stop: Arc::default() }
+    }
+
     /// Fails once the user has asked to stop. Long work that is not a process calls it now and then.
     pub fn check_interrupt(&self) -> Result<()> {
         if self.stop.load(Ordering::SeqCst) { Err(Interrupted.into()) } else { Ok(()) }
@@ -97,8 +111,27 @@ impl Shell {
     /// If the program cannot be started, or the user interrupts. An exit status other than zero
     /// is no error here.
     pub fn run(&self, cmd: impl Into<Command>, deadline: Duration) -> Result<Finished> {
+        self.capture(cmd, deadline, None)
+    }
+
+    /// Runs to the end, captures both streams and copies them to `log`.
+    pub fn run_logged(
+        &self,
+        cmd: impl Into<Command>,
+        deadline: Duration,
+        log: &Utf8Path,
+    ) -> Result<Finished> {
+        self.capture(cmd, deadline, Some(log))
+    }
+
+    fn capture(
+        &self,
+        cmd: impl Into<Command>,
+        deadline: Duration,
+        log: Option<&Utf8Path>,
+    ) -> Result<Finished> {
         let (mut stdout, mut stderr) = (String::new(), String::new());
-        let mut finished = self.stream(cmd, deadline, None, |stream, line| {
+        let mut finished = self.stream(cmd, deadline, log, |stream, line| {
             let text = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
             text.push_str(line);
             text.push('\n');
@@ -185,7 +218,8 @@ impl Group {
     }
 
     fn leader_ended_before(&mut self, grace: Duration) -> Result<bool> {
-        if self.leader_ended.is_none() && self.child.try_wait().context("failed to wait")?.is_some() {
+        if self.leader_ended.is_none() && self.child.try_wait().context("failed to wait")?.is_some()
+        {
             self.leader_ended = Some(Instant::now());
         }
         Ok(self.leader_ended.is_some_and(|at| at.elapsed() > grace))

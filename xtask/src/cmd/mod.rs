@@ -1,9 +1,17 @@
 //! One file a subcommand: its arguments and `run`, which composes stages and decides nothing.
 
+mod args;
+mod boot;
+mod check;
+mod kernel;
+mod plan;
+mod setup;
+mod source;
+
 use std::io::IsTerminal;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, ColorChoice, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::progress::Progress;
@@ -69,9 +77,55 @@ impl Context {
             Format::Human => human(result),
             Format::Json => serde_json::to_string_pretty(result).context("failed to write JSON")?,
         };
-        crate::diag::print_result(&text)
+        if text.is_empty() { Ok(()) } else { crate::diag::print_result(&text) }
     }
 }
 
+/// Makes anstream and clap follow `--color` for the rest of the program.
+pub fn set_color(choice: ColorChoice) {
+    match choice {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Tailors, builds, checks, stages and boots Kuasar's guest kernels
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+pub struct Cli {
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Make a guest kernel: plan, resolve, build, check the image, stage it
+    Kernel(kernel::KernelArgs),
+    /// Boot an image in QEMU and let the guest tell what it can do
+    Boot(boot::BootArgs),
+    /// Resolve lists on kernel sources and show what does not come out as asked; builds nothing
+    Check(check::CheckArgs),
+    /// Print the targets that `kernel` would make for the same flags
+    Plan(plan::PlanArgs),
+    /// Show and install what this host lacks for a build and a boot
+    Setup(setup::SetupArgs),
+    /// Fetch, list and verify the pinned kernel sources
+    Source(source::SourceArgs),
+}
+
+impl Command {
+    pub fn run(self, ctx: &Context) -> Result<Answer> {
+        match self {
+            Command::Kernel(args) => args.run(ctx),
+            Command::Boot(args) => args.run(ctx),
+            Command::Check(args) => args.run(ctx),
+            Command::Plan(args) => args.run(ctx),
+            Command::Setup(args) => args.run(ctx),
+            Command::Source(args) => args.run(ctx),
+        }
+    }
+}

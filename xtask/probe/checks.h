@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Kuasar's guest agent needs of the kernel, each need as one check. */
+#ifndef PROBE_CHECKS_H
+#define PROBE_CHECKS_H
+
+#include "text.h"
+
+enum outcome { PASS, FAIL, SKIP };
+
+/* Fills in the reason, whatever the outcome. */
+typedef enum outcome check_fn(struct text *reason);
+
+/* mounts.c */
+check_fn check_mount_proc, check_mount_sys, check_mount_dev, check_mount_shm, check_mount_pts,
+	check_mount_run;
+/* As the agent does: makes the folder, mounts, and takes EBUSY for "the kernel did it already". */
+long mount_as_agent(const char *type, const char *source, const char *target,
+		    unsigned long flags, const char *data);
+
+/* cgroups.c */
+check_fn check_cgroup_controllers, check_cgroup_v1;
+
+/* sockets.c */
+check_fn check_vsock_listen, check_vsock_debug;
+
+/* devices.c */
+check_fn check_block_class;
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console.h"
+
+#include "sys.h"
+
+#include <asm/ioctls.h>
+
+/* include/linux/syslog.h: not in the UAPI headers, though part of the ABI (see syslog(2)). */
+#define SYSLOG_ACTION_CONSOLE_OFF 6
+
+/* More would bury the finding; a check that fails seldom makes the kernel say more than this. */
+#define KLOG_LINES 6
+
+static const char *NONCE;
+static int CONSOLE = -1;
+static int KMSG = -1;
+static int TO_KMSG;
+
+void console_open(const char *nonce)
+{
+	NONCE = nonce;
+	/* Not what the kernel opened for init: it opens nothing where it found no console in time. */
+	CONSOLE = sys_open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (CONSOLE < 0) {
+		/* A kernel without a tty layer still prints what is written to its log. */
+		CONSOLE = sys_open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+		TO_KMSG = 1;
+	}
+	KMSG = sys_open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* Kernel messages would come in the middle of lines. A panic turns them on again. */
+	sys_syslog(SYSLOG_ACTION_CONSOLE_OFF, 0, 0);
+	if (!TO_KMSG)
+		sys_write(CONSOLE, "\n", 1);
+}
+
+void console_begin(struct text *line, const char *kind)
+{
+	line->len = 0;
+	/* KERN_EMERG: the one level that CONSOLE_OFF lets through. */
+	if (TO_KMSG)
+		add(line, "<0>");
+	add(line, "@probe ");
+	add(line, NONCE);
+	add(line, " ");
+	add(line, kind);
+	add(line, " ");
+}
+
+void console_end(struct text *line)
+{
+	unsigned int sent = 0;
+
+	if (line->len == sizeof(line->chars))
+		line->len--;
+	line->chars[line->len++] = '\n';
+	while (sent < line->len) {
+		long wrote = sys_write(CONSOLE, line->chars + sent, line->len - sent);
+
+		if (wrote <= 0)
+			return;
+		sent += wrote;
+	}
+	/* tcdrain(3): on the wire before anything else happens, be it a panic. */
+	if (!TO_KMSG)
+		sys_ioctl(CONSOLE, TCSBRK, 1);
+}
+
+void klog_mark(void)
+{
+	sys_seek(KMSG, 0, SEEK_END);
+}
+
+void klog_pass_on(void)
+{
+	struct text line;
+	char record[1024];
+	int lines;
+
+	for (lines = 0; lines < KLOG_LINES; lines++) {
+		/* "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT\n", one record a read (ABI/testing/dev-kmsg). */
+		long size = sys_read(KMSG, record, sizeof(record));
+		long from = 0, to;
+
+		if (size <= 0)
+			return;
+		while (from < size && record[from] != ';')
+			from++;
+		for (to = ++from; to < size && record[to] != '\n';)
+			to++;
+		if (to <= from)
+			continue;
+		console_begin(&line, "kernel");
+		add_some(&line, record + from, to - from);
+		console_end(&line);
+	}
+}

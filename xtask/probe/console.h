@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the probe tells the host, one line each, every one with the prefix `@probe NONCE `:
+ *
+ *	start RELEASE MS		init runs; milliseconds since boot
+ *	check NAME pass|fail|skip MS REASON
+ *	kernel TEXT			what the kernel logged during the failed check above
+ *	verdict pass|fail N checks	last, and exactly once
+ *
+ * The nonce is new in every boot, so that no other line can be taken for one of these.
+ */
+#ifndef PROBE_CONSOLE_H
+#define PROBE_CONSOLE_H
+
+#include "text.h"
+
+void console_open(const char *nonce);
+/* Starts a line with the prefix and `kind`; `console_end` finishes and sends it. */
+void console_begin(struct text *line, const char *kind);
+void console_end(struct text *line);
+
+/* The kernel's log: forget what it holds, then pass on what has come since. */
+void klog_mark(void);
+void klog_pass_on(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /init of a boot test: does what Kuasar's guest agent does first, tells the host how each step
+ * went (console.h), gives one verdict and ends the machine.
+ */
+#include "checks.h"
+#include "console.h"
+#include "sys.h"
+
+/* In this order: later ones need what earlier ones mount. */
+static const struct check {
+	const char *name;
+	check_fn *run;
+} CHECKS[] = {
+	{ "mount-proc", check_mount_proc },
+	{ "mount-sys", check_mount_sys },
+	{ "mount-dev", check_mount_dev },
+	{ "mount-dev-shm", check_mount_shm },
+	{ "mount-dev-pts", check_mount_pts },
+	{ "mount-run", check_mount_run },
+	{ "cgroup-controllers", check_cgroup_controllers },
+	{ "cgroup-v1", check_cgroup_v1 },
+	{ "vsock-listen", check_vsock_listen },
+	{ "vsock-debug-console", check_vsock_debug },
+	{ "block-class", check_block_class },
+};
+
+#define COUNT (sizeof(CHECKS) / sizeof(*CHECKS))
+
+static const char *const OUTCOMES[] = { [PASS] = "pass", [FAIL] = "fail", [SKIP] = "skip" };
+
+/* The kernel hands options that it does not know to init: as environment where they have a value
+ * (Documentation/admin-guide/kernel-parameters.rst). That works without /proc. */
+static const char *option(char *const *environment, const char *name, const char *otherwise)
+{
+	for (; *environment; environment++) {
+		const char *value = after(*environment, name);
+
+		if (value && *value == '=')
+			return value + 1;
+	}
+	return otherwise;
+}
+
+static void tell_start(void)
+{
+	static struct new_utsname name;
+	struct text line;
+	unsigned long long us = sys_clock_us(CLOCK_BOOTTIME);
+
+	if (sys_uname(&name) < 0 || !name.release[0])
+		name.release[0] = '?';
+	console_begin(&line, "start");
+	add(&line, name.release);
+	add(&line, " ");
+	add_ms(&line, us ? us : sys_clock_us(CLOCK_MONOTONIC));
+	console_end(&line);
+}
+
+static enum outcome run(const struct check *check)
+{
+	struct text line, reason = { 0 };
+	unsigned long long from;
+	enum outcome outcome;
+
+	klog_mark();
+	from = sys_clock_us(CLOCK_MONOTONIC);
+	outcome = check->run(&reason);
+	from = sys_clock_us(CLOCK_MONOTONIC) - from;
+
+	console_begin(&line, "check");
+	add(&line, check->name);
+	add(&line, " ");
+	add(&line, OUTCOMES[outcome]);
+	add(&line, " ");
+	add_ms(&line, from);
+	add(&line, " ");
+	add_some(&line, reason.chars, reason.len);
+	console_end(&line);
+	if (outcome == FAIL)
+		klog_pass_on();
+	return outcome;
+}
+
+__attribute__((noreturn, used)) void probe_main(long *stack)
+{
+	char *const *environment = (char *const *)(stack + 1 + stack[0] + 1);
+	const char *nonce = option(environment, "probe_nonce", 0);
+	struct text line;
+	unsigned int i, failed = 0;
+
+	/* Anywhere but in a guest of its own, this would mount over the host and power it off. */
+	if (sys_getpid() != 1 || !nonce)
+		sys_exit(2);
+	console_open(nonce);
+	tell_start();
+	for (i = 0; i < COUNT; i++)
+		failed += run(&CHECKS[i]) == FAIL;
+	console_begin(&line, "verdict");
+	add(&line, failed ? "fail " : "pass ");
+	add_number(&line, COUNT);
+	add(&line, " checks");
+	console_end(&line);
+	sys_end(same(option(environment, "probe_end", "poweroff"), "restart"));
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls without a libc. Each wrapper returns what the kernel does: a result, or -errno. */
+#ifndef PROBE_SYS_H
+#define PROBE_SYS_H
+
+#include <asm/fcntl.h>
+#include <asm/unistd.h>
+#include <linux/time_types.h>
+#include <linux/utsname.h>
+
+#define AT_FDCWD (-100)
+
+/* include/linux/socket.h: not in the UAPI headers, though part of the ABI. */
+#define AF_VSOCK 40
+#define SOCK_STREAM 1
+#define SOCK_CLOEXEC O_CLOEXEC
+
+#define SEEK_END 2
+
+#define CLOCK_MONOTONIC 1
+#define CLOCK_BOOTTIME 7
+
+long sys_call(long number, long a, long b, long c, long d, long e);
+
+static inline long sys_open(const char *path, int flags)
+{
+	return sys_call(__NR_openat, AT_FDCWD, (long)path, flags, 0, 0);
+}
+
+static inline long sys_close(int fd)
+{
+	return sys_call(__NR_close, fd, 0, 0, 0, 0);
+}
+
+static inline long sys_read(int fd, void *buf, unsigned long size)
+{
+	return sys_call(__NR_read, fd, (long)buf, size, 0, 0);
+}
+
+static inline long sys_write(int fd, const void *buf, unsigned long size)
+{
+	return sys_call(__NR_write, fd, (long)buf, size, 0, 0);
+}
+
+static inline long sys_seek(int fd, long offset, int whence)
+{
+	return sys_call(__NR_lseek, fd, offset, whence, 0, 0);
+}
+
+static inline long sys_ioctl(int fd, unsigned long request, long arg)
+{
+	return sys_call(__NR_ioctl, fd, request, arg, 0, 0);
+}
+
+static inline long sys_mkdir(const char *path, int mode)
+{
+	return sys_call(__NR_mkdirat, AT_FDCWD, (long)path, mode, 0, 0);
+}
+
+static inline long sys_mount(const char *source, const char *target, const char *type,
+			     unsigned long flags, const char *data)
+{
+	return sys_call(__NR_mount, (long)source, (long)target, (long)type, flags, (long)data);
+}
+
+static inline long sys_uname(struct new_utsname *name)
+{
+	return sys_call(__NR_uname, (long)name, 0, 0, 0, 0);
+}
+
+static inline long sys_syslog(int action, char *buf, int len)
+{
+	return sys_call(__NR_syslog, action, (long)buf, len, 0, 0);
+}
+
+static inline long sys_socket(int domain, int type, int protocol)
+{
+	return sys_call(__NR_socket, domain, type, protocol, 0, 0);
+}
+
+static inline long sys_bind(int fd, const void *address, unsigned int size)
+{
+	return sys_call(__NR_bind, fd, (long)address, size, 0, 0);
+}
+
+static inline long sys_listen(int fd, int backlog)
+{
+	return sys_call(__NR_listen, fd, backlog, 0, 0, 0);
+}
+
+static inline long sys_getpid(void)
+{
+	return sys_call(__NR_getpid, 0, 0, 0, 0, 0);
+}
+
+/* Microseconds on a clock; 0 if the kernel has no such clock. */
+unsigned long long sys_clock_us(int clock);
+
+void sys_exit(int status) __attribute__((noreturn));
+
+/* Ends the machine. `restart` is for machines that cannot power off: there, the kernel turns a
+ * power-off into a halt (kernel/reboot.c), which no VMM notices. */
+void sys_end(int restart) __attribute__((noreturn));
+
+#endif

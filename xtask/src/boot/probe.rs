@@ -1,0 +1,124 @@
+//! The guest's /init: its sources are in this program, and the target's compiler makes it of them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use vmm_kernel::Arch;
+use xshell::cmd;
+
+use crate::diag::Hint;
+use crate::hash;
+use crate::shell::Shell;
+
+macro_rules! sources {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../probe/", $name)))),+]
+    };
+}
+
+const SOURCES: &[(&str, &str)] = sources![
+    "cgroups.c",
+    "checks.h",
+    "console.c",
+    "console.h",
+    "devices.c",
+    "init.c",
+    "mounts.c",
+    "sockets.c",
+    "sys.c",
+    "sys.h",
+    "text.c",
+    "text.h",
+];
+
+/// No libc, no FPU registers, nothing to relocate: whatever else a kernel lacks, it can run this.
+const FLAGS: &[&str] = &[
+    "-std=gnu11",
+    "-Os",
+    "-Wall",
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-pie",
+    "-ffunction-sections",
+    "-mgeneral-regs-only",
+    "-nostdlib",
+    "-static",
+    "-no-pie",
+    "-s",
+    "-Wl,--gc-sections",
+    "-Wl,--build-id=none",
+    "-Wl,-z,noexecstack",
+    "-Wl,-z,noseparate-code",
+];
+
+const COMPILE_DEADLINE: Duration = Duration::from_secs(120);
+
+/// The probe for `arch`, compiled unless `dir` has one of the same sources, flags and compiler.
+///
+/// # Errors
+/// If the compiler is missing or refuses the sources.
+pub(super) fn build(
+    shell: &Shell,
+    arch: Arch,
+    compiler: &str,
+    dir: &Utf8Path,
+) -> Result<Utf8PathBuf> {
+    let flags = flags(arch, compiler);
+    let probe = dir.join(format!("probe-{arch}-{}", identity(shell, arch, compiler, &flags)?));
+    if probe.exists() {
+        return Ok(probe);
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
+    let place = tempfile::tempdir_in(dir)
+        .with_context(|| format!("failed to create a temporary folder in {dir}"))?;
+    let place = Utf8Path::from_path(place.path())
+        .with_context(|| format!("the path of a folder in {dir} is not UTF-8"))?;
+    for (name, text) in SOURCES {
+        let path = place.join(name);
+        std::fs::write(&path, text).with_context(|| format!("failed to write {path}"))?;
+    }
+    let sources = SOURCES.iter().filter(|(name, _)| name.ends_with(".c"));
+    let sources: Vec<Utf8PathBuf> = sources.map(|(name, _)| place.join(name)).collect();
+    let made = place.join("init");
+    let compile = cmd!(shell.sh, "{compiler} {flags...} -o {made} {sources...}");
+    let compiled = shell.run(compile, COMPILE_DEADLINE)?;
+    if !compiled.success() {
+        let said = compiled.stderr.trim_end();
+        bail!(
+            "failed to compile the boot probe for {arch} with {compiler}: {}\n{said}",
+            compiled.how()
+        );
+    }
+    std::fs::rename(&made, &probe)
+        .with_context(|| format!("failed to move the boot probe to {probe}"))?;
+    Ok(probe)
+}
+
+/// clang is one program for every target, and has no linker of its own for most of them.
+fn flags(arch: Arch, compiler: &str) -> Vec<String> {
+    let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
+    if Utf8Path::new(compiler).file_name().is_some_and(|name| name.starts_with("clang")) {
+        let target = arch.gnu_prefix().trim_end_matches('-');
+        flags.extend([format!("--target={target}"), "-fuse-ld=lld".to_owned()]);
+    }
+    flags
+}
+
+fn identity(shell: &Shell, arch: Arch, compiler: &str, flags: &[String]) -> Result<String> {
+    let asked = shell
+        .run(cmd!(shell.sh, "{compiler} --version"), Duration::from_secs(20))
+        .map_err(|error| {
+            anyhow!(error)
+                .context(format!("failed to run compiler `{compiler}` for the boot probe"))
+        })
+        .hint(|| format!("`cargo xtask setup --arch {arch}` installs it"))?;
+    let mut all = format!("{compiler}\n{}\n{flags:?}\n", asked.stdout);
+    for (name, text) in SOURCES {
+        all.push_str(&format!("{name} {}\n{text}", text.len()));
+    }
+    let mut identity = hash::of_bytes(all);
+    identity.truncate(16);
+    Ok(identity)
+}

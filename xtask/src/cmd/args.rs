@@ -1,0 +1,95 @@
+//! Flags that several subcommands share.
+
+use anyhow::Result;
+use camino::Utf8PathBuf;
+use clap::Args;
+use vmm_kernel::{Arch, KernelType};
+
+use crate::cmd::Context;
+use crate::diag::did_you_mean;
+use crate::plan::Request;
+use crate::source::{self, Sources, Tree};
+use crate::workspace::Workspace;
+
+/// Which kernels are meant.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct TargetArgs {
+    /// Guest architecture: x86_64, aarch64 [default: the host's]
+    #[arg(long, value_delimiter = ',', value_parser = parse::<Arch>)]
+    arch: Vec<Arch>,
+    /// Kernel type: micro (light VM), mini (standard VM) [default: what the hypervisor's machine boots]
+    #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_delimiter = ',', value_parser = parse::<KernelType>)]
+    kernel_type: Vec<KernelType>,
+    /// Hypervisor: stratovirt, cloud_hypervisor, qemu, firecracker [default: by type, or the workspace's]
+    #[arg(long, value_delimiter = ',')]
+    hypervisor: Vec<String>,
+    /// Every hypervisor, on every arch that is not left out with --arch
+    #[arg(long, conflicts_with = "hypervisor")]
+    all: bool,
+    /// Folder with the lists and fragments [default: the workspace's]
+    #[arg(long, value_name = "DIR")]
+    kernel_conf_dir: Option<Utf8PathBuf>,
+}
+
+impl TargetArgs {
+    /// The request of a command that means every kernel where none is named.
+    pub(crate) fn request_all_by_default(&self) -> Result<Request> {
+        let named = !self.kernel_type.is_empty() || !self.hypervisor.is_empty();
+        let request = self.request(false)?;
+        Ok(Request { all: !named || request.all, ..request })
+    }
+
+    pub(crate) fn request(&self, install: bool) -> Result<Request> {
+        Ok(Request {
+            arches: self.arch.clone(),
+            types: self.kernel_type.clone(),
+            hypervisors: self.hypervisor.clone(),
+            all: self.all,
+            conf_dir: self.kernel_conf_dir.as_deref().map(camino::absolute_utf8).transpose()?,
+            install,
+        })
+    }
+}
+
+/// A term of the field, with the nearest known one where it is none.
+fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|unknown: vmm_kernel::UnknownTerm| {
+        format!("{unknown}; {}", did_you_mean(word, unknown.known))
+    })
+}
+
+/// Which kernel source is built.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceArgs {
+    /// Your own Linux tree; it is never written to
+    #[arg(long, value_name = "DIR", conflicts_with = "source")]
+    kernel_dir: Option<Utf8PathBuf>,
+    /// A pinned source of the conf dir's sources.toml [default: the one that file names]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Demand exactly the version and hash of sources.lock
+    #[arg(long, conflicts_with = "kernel_dir")]
+    locked: bool,
+}
+
+impl SourceArgs {
+    pub(crate) fn dir(dir: Utf8PathBuf) -> Self {
+        SourceArgs { kernel_dir: Some(dir), ..Self::default() }
+    }
+
+    pub(crate) fn pinned(name: &str, locked: bool) -> Self {
+        SourceArgs { source: Some(name.to_owned()), locked, ..Self::default() }
+    }
+
+    /// The tree that is meant, fetched and unpacked if need be.
+    pub(crate) fn tree(&self, ctx: &Context, workspace: &Workspace, conf_dir: &camino::Utf8Path) -> Result<Tree> {
+        if let Some(dir) = &self.kernel_dir {
+            return source::user_tree(&camino::absolute_utf8(dir)?);
+        }
+        let sources = Sources::read(conf_dir)?;
+        let pin = sources.pin(self.source.as_deref())?;
+        source::fetch(&ctx.shell, ctx.progress, &sources, pin, &workspace.work.join("source"), self.locked)
+    }
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask boot`: boots staged images, or a given one, and runs the probes in the guest.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use anyhow::{Context as _, Result, anyhow, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use crate::boot::{AccelChoice, BootRecord, BootRequest, Outcome, boot};
+use crate::cmd::args::TargetArgs;
+use crate::cmd::{Answer, Context};
+use crate::diag::{self, Hint};
+use crate::plan::{Target, plan};
+use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(crate) struct BootArgs {
+    /// Image to boot [default: the staged one of every target]
+    image: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How the guest's instructions are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    accel: AccelChoice,
+    /// Memory of the guest in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
+    memory: u32,
+    /// How long a boot may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    deadline: u64,
+    /// One more option for the kernel's command line; may be given again
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    append: Vec<String>,
+    /// Prefix of the cross tools, such as aarch64-linux-gnu-
+    #[arg(long, value_name = "PREFIX")]
+    cross_compile: Option<String>,
+}
+
+impl BootArgs {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        let workspace = Workspace::read(&ctx.shell)?;
+        let plan = plan(&workspace, &self.target.request(false)?)?;
+        diag::tell_plan(ctx.progress, &plan);
+        if let (Some(image), 2..) = (&self.image, plan.targets.len()) {
+            let asked = anyhow!(
+                "failed to choose a machine for {image}: {} targets fit",
+                plan.targets.len()
+            );
+            return Err(asked).hint(|| "name one --arch, --type and --hypervisor");
+        }
+        let mut records = vec![];
+        for target in &plan.targets {
+            records.push(self.boot(ctx, &workspace.work, target)?);
+        }
+        ctx.print(&records, |records| records.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
+        Ok(if records.iter().all(|record| record.passed) { Answer::Yes } else { Answer::No })
+    }
+
+    fn boot(&self, ctx: &Context, work: &Utf8Path, target: &Target) -> Result<BootRecord> {
+        let image = self.image(target)?;
+        let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
+        let work = work.join("boot");
+        let request = BootRequest {
+            image: &image,
+            arch: target.arch,
+            bus: target.bus,
+            kernel_type: target.kernel_type,
+            hypervisor: &target.hypervisor,
+            accel: self.accel,
+            memory_mib: self.memory,
+            deadline: Duration::from_secs(self.deadline),
+            work_dir: &work
+                .join(format!("{}-{}-{}", target.kernel_type, target.arch, target.hypervisor)),
+            cache_dir: &work,
+            compiler: &toolchain.tool("gcc"),
+            append: &self.append,
+        };
+        boot(&ctx.shell, &request, ctx.progress)
+    }
+
+    /// The image that was given, else the target's staged one.
+    fn image(&self, target: &Target) -> Result<Utf8PathBuf> {
+        let image = self.image.as_ref().unwrap_or(&target.stage);
+        let head = read_head(image).hint(|| match &self.image {
+            Some(_) => "give the path of a kernel image".to_owned(),
+            None => format!(
+                "`cargo xtask kernel --arch {} --type {} --hypervisor {}` makes it",
+                target.arch, target.kernel_type, target.hypervisor
+            ),
+        })?;
+        match vmm_kernel::sniff(&head) {
+            Some(sniffed) if sniffed.arch().is_some_and(|arch| arch != target.arch) => {
+                bail!("failed to boot {image} on {}: it is {sniffed}", target.arch)
+            }
+            _ => Ok(image.clone()),
+        }
+    }
+}
+
+fn read_head(image: &Utf8Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let mut head = vec![];
+    std::fs::File::open(image)
+        .and_then(|file| file.take(4096).read_to_end(&mut head))
+        .with_context(|| format!("failed to read image {image}"))?;
+    Ok(head)
+}
+
+fn describe(record: &BootRecord) -> String {
+    let (colour, word) =
+        if record.passed { (AnsiColor::Green, "passed") } else { (AnsiColor::Red, "failed") };
+    let style = diag::style(colour);
+    let mut text = format!("{style}{word}{style:#}: {}: {}\n", record.image, record.reason);
+    let release = record.kernel_release.as_deref().unwrap_or("unknown");
+    let _ = writeln!(
+        text,
+        "Linux {release} on {} with {} MiB, in place of {}'s {} {} machine{}",
+        record.machine,
+        record.memory_mib,
+        record.hypervisor,
+        record.arch,
+        record.bus,
+        if record.differs.is_empty() { String::new() } else { format!(" ({})", record.differs) },
+    );
+    let accelerator = &record.accelerator;
+    let _ = writeln!(text, "{}, {}: {}", record.vmm, accelerator.name.name(), accelerator.why);
+    if let Some(ms) = record.init_after_ms {
+        let _ = writeln!(
+            text,
+            "init {ms:.0} ms after the start of the guest's clock, {:.1} s in all",
+            record.seconds
+        );
+    }
+    if !record.checks.is_empty() {
+        let _ = writeln!(text, "\n{}", check_table(record));
+    }
+    if !record.last_lines.is_empty() {
+        let _ = writeln!(text, "\nend of the console:\n  {}", record.last_lines.join("\n  "));
+    }
+    if let Some(hint) = &record.hint {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    let _ = writeln!(text, "console: {}", record.console_log);
+    text
+}
+
+fn check_table(record: &BootRecord) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_header(["CHECK", "", "MS", "REASON"]);
+    for check in &record.checks {
+        let mut reason = check.reason.clone();
+        for line in &check.kernel_log {
+            let _ = write!(reason, "\nkernel: {line}");
+        }
+        let outcome = match check.outcome {
+            Outcome::Fail => "FAIL",
+            outcome => outcome.name(),
+        };
+        table.add_row([&check.name, outcome, &format!("{:.1}", check.milliseconds), &reason]);
+    }
+    table.trim_fmt()
+}

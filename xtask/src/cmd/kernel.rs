@@ -1,0 +1,378 @@
+//! `cargo xtask kernel`: plan, resolve, build, check the image, stage it.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use serde::Serialize;
+use vmm_kernel::{Choice, ImageFormat, Manifest};
+
+use crate::cmd::args::{SourceArgs, TargetArgs};
+use crate::cmd::{Answer, Context, setup};
+use crate::diag;
+use crate::fragment::{self, Requested};
+use crate::history::History;
+use crate::image::{self, Wanted};
+use crate::kbuild::Build;
+use crate::plan::{Plan, Target, plan};
+use crate::resolve::{Finding, Resolved, Resolver};
+use crate::source::Tree;
+use crate::stage::{self, Identity, Lock};
+use crate::toolchain::Toolchain;
+use crate::variant::{Folder, Made, Record, TOOL_VERSION, request_hash};
+use crate::workspace::Workspace;
+use crate::hash;
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Install what this host lacks for the build first
+    #[arg(long)]
+    setup: bool,
+    /// Answer yes to what --setup asks
+    #[arg(long, requires = "setup")]
+    yes: bool,
+    /// Go on without the symbols that do not come out as asked; the manifest names them
+    #[arg(long)]
+    allow_missing: bool,
+    /// Also put the image where the sandboxer looks for it
+    #[arg(long)]
+    install: bool,
+    /// Folder that stands for / when installing
+    #[arg(long, value_name = "ROOT", requires = "install")]
+    dest_dir: Option<Utf8PathBuf>,
+    /// Compile this many objects at once [default: one a core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Prefix of the cross tools, such as aarch64-linux-gnu-
+    #[arg(long, value_name = "PREFIX")]
+    cross_compile: Option<String>,
+    /// Say what would be made, and make nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Only check that the hypervisor can boot this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["install", "dry_run", "all", "setup"])]
+    check_image: Option<Utf8PathBuf>,
+}
+
+/// What became of one target.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    #[serde(flatten)]
+    target: Target,
+    action: Action,
+    installed: Option<Utf8PathBuf>,
+    manifest: Manifest,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    /// Compiled, at least in part.
+    Built,
+    /// Copied from the last build.
+    Staged,
+    /// Was there already.
+    Unchanged,
+}
+
+impl KernelArgs {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        let workspace = Workspace::read(&ctx.shell)?;
+        let plan = plan(&workspace, &self.target.request(self.install)?)?;
+        if let Some(file) = &self.check_image {
+            return check_image(ctx, &plan, file);
+        }
+        diag::tell_plan(ctx.progress, &plan);
+        if self.dry_run {
+            return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
+        }
+        if self.setup {
+            setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
+        }
+        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
+        let mut variants = vec![];
+        for targets in plan.variants() {
+            variants.push(Variant::read(ctx, &self, &workspace, &plan, &tree, targets)?);
+        }
+        let mut missing = 0;
+        for variant in &mut variants {
+            missing += variant.resolve(ctx, &tree, &plan.conf_dir)?;
+        }
+        if missing > 0 && !self.allow_missing {
+            diag::tell_refused(ctx.progress);
+            let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
+            ctx.print(&findings, |_| String::new())?;
+            return Ok(Answer::No);
+        }
+        let mut outcomes = vec![];
+        for variant in variants {
+            outcomes.extend(variant.produce(ctx, &self, &tree, &plan.choices)?);
+        }
+        ctx.print(&outcomes, |outcomes| outcomes.iter().map(describe).collect())?;
+        Ok(Answer::Yes)
+    }
+
+    fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+}
+
+fn check_image(ctx: &Context, plan: &Plan, file: &Utf8Path) -> Result<Answer> {
+    let mut checks = vec![];
+    for target in &plan.targets {
+        checks.push(image::check(file, wanted(target))?);
+    }
+    ctx.print(&checks, |checks| checks.iter().map(|checked| format!("{file}: {checked}\n")).collect())?;
+    Ok(Answer::Yes)
+}
+
+fn wanted(target: &Target) -> Wanted<'_> {
+    Wanted { hypervisor: &target.hypervisor, arch: target.arch, format: target.format }
+}
+
+/// Targets with one `.config`, on their way through the stages.
+struct Variant<'a> {
+    targets: Vec<&'a Target>,
+    formats: Vec<ImageFormat>,
+    folder: Folder,
+    requested: Requested,
+    toolchain: Toolchain,
+    request: String,
+    state: State,
+}
+
+/// Nothing to do, or resolved and to be built.
+enum State {
+    Unresolved,
+    Current(Box<Record>),
+    Resolved(Resolved),
+}
+
+impl<'a> Variant<'a> {
+    fn read(
+        ctx: &Context,
+        args: &KernelArgs,
+        workspace: &Workspace,
+        plan: &'a Plan,
+        tree: &Tree,
+        targets: Vec<&'a Target>,
+    ) -> Result<Self> {
+        let first = targets[0];
+        let requested = fragment::read(&plan.conf_dir, first)?;
+        if let Some(overlay) = &requested.overlay_missing {
+            diag::tell_no_overlay(ctx.progress, &plan.conf_dir, overlay, first);
+        }
+        let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
+        let folder = Folder::new(&workspace.work, tree, &plan.conf_dir, &first.variant());
+        let request = request_hash(&requested.assignments, &tree.record, &toolchain)?;
+        let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
+        formats.sort();
+        formats.dedup();
+        let current = Record::current(&folder, &request, tree, &formats);
+        let state = current.map_or(State::Unresolved, |record| State::Current(Box::new(record)));
+        Ok(Variant { targets, formats, folder, requested, toolchain, request, state })
+    }
+
+    /// Resolves unless there is nothing to do; gives the number of symbols that did not come out.
+    fn resolve(&mut self, ctx: &Context, tree: &Tree, conf_dir: &Utf8Path) -> Result<usize> {
+        if !matches!(self.state, State::Unresolved) {
+            return Ok(0);
+        }
+        let history = History::read(conf_dir)?;
+        let (shell, toolchain) = (&ctx.shell, &self.toolchain);
+        let work = self.folder.conf();
+        let bar = ctx.progress.spinner(format!("resolving {}", self.name()));
+        let resolver = Resolver { shell, tree, toolchain, history: &history, work };
+        let resolved = resolver.resolve(&self.requested.assignments)?;
+        bar.finish_and_clear();
+        let requested = self.requested.assignments.len();
+        diag::tell_resolved(ctx.progress, &self.name(), &tree.version, requested, &resolved);
+        let missing = resolved.findings.len();
+        self.state = State::Resolved(resolved);
+        Ok(missing)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        match &self.state {
+            State::Resolved(resolved) => &resolved.findings,
+            State::Current(_) | State::Unresolved => &[],
+        }
+    }
+
+    fn name(&self) -> String {
+        self.targets[0].variant()
+    }
+
+    fn produce(
+        self,
+        ctx: &Context,
+        args: &KernelArgs,
+        tree: &Tree,
+        choices: &[Choice],
+    ) -> Result<Vec<Outcome>> {
+        let (record, built) = match &self.state {
+            State::Current(record) => (record.as_ref().clone(), false),
+            State::Resolved(resolved) => (self.build(ctx, args, tree, resolved)?, true),
+            State::Unresolved => anyhow::bail!("{} was not resolved", self.name()),
+        };
+        let mut outcomes = vec![];
+        for target in &self.targets {
+            outcomes.push(self.stage(ctx, args, &record, target, choices, built)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn build(
+        &self,
+        ctx: &Context,
+        args: &KernelArgs,
+        tree: &Tree,
+        resolved: &Resolved,
+    ) -> Result<Record> {
+        Record::forget(&self.folder)?;
+        let start = Instant::now();
+        let obj = self.folder.obj();
+        let build = Build {
+            shell: &ctx.shell,
+            progress: ctx.progress,
+            tree,
+            toolchain: &self.toolchain,
+            obj: obj.clone(),
+            log: self.folder.log(),
+            jobs: args.jobs(),
+            label: format!("building {}", self.name()),
+        };
+        let make_targets: Vec<_> = self.formats.iter().map(|f| image::kbuild_target(*f)).collect();
+        let built = build.run(&resolved.dot_config, &make_targets)?;
+        let mut record = Record::after_build(
+            &self.folder,
+            self.request.clone(),
+            tree,
+            resolved.clone(),
+            built.release,
+        )?;
+        for target in &self.targets {
+            let format = target.format;
+            if record.images.contains_key(&format) {
+                continue;
+            }
+            let file = self.folder.image(format);
+            image::make(&obj, format, &file)?;
+            let checked = image::check(&file, wanted(target))?;
+            record.images.insert(format, Made { sha256: hash::of_file(&file)?, checked });
+        }
+        record.write(&self.folder)?;
+        diag::tell_built(ctx.progress, &self.name(), built.compiled, start.elapsed());
+        Ok(record)
+    }
+
+    fn stage(
+        &self,
+        ctx: &Context,
+        args: &KernelArgs,
+        record: &Record,
+        target: &Target,
+        choices: &[Choice],
+        built: bool,
+    ) -> Result<Outcome> {
+        let manifest = self.manifest(record, target, choices)?;
+        let image = self.folder.image(target.format);
+        let mut changed = stage_at(ctx, &image, &manifest, &target.stage)?;
+        let installed = args.install.then(|| under(args.dest_dir.as_deref(), &target.install));
+        if let Some(path) = &installed {
+            changed |= stage_at(ctx, &image, &manifest, path)?;
+        }
+        let action = match (built, changed) {
+            (true, _) => Action::Built,
+            (false, true) => Action::Staged,
+            (false, false) => Action::Unchanged,
+        };
+        let warnings = record.images[&target.format].checked.warnings.clone();
+        Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
+    }
+
+    fn manifest(&self, record: &Record, target: &Target, choices: &[Choice]) -> Result<Manifest> {
+        let made = record.images.get(&target.format);
+        let made = made.with_context(|| format!("no {} image was made", target.format))?;
+        let config_sha256 = hash::of_bytes(&record.resolved.dot_config);
+        let identity = Identity {
+            source: &record.source,
+            config_sha256: &config_sha256,
+            toolchain: &self.toolchain.record,
+            format: target.format,
+            tool_version: TOOL_VERSION,
+        };
+        let missing = |f: &Finding| {
+            format!("{} ({})", fragment::config_line(&f.symbol, &f.asked), f.place)
+        };
+        Ok(Manifest {
+            key: identity.key()?,
+            sha256: made.sha256.clone(),
+            size: made.checked.size,
+            arch: target.arch,
+            kernel_type: target.kernel_type,
+            hypervisor: target.hypervisor.clone(),
+            machine: target.machine.clone(),
+            bus: target.bus,
+            format: target.format,
+            kernel_release: record.release.clone(),
+            source: record.source.clone(),
+            toolchain: self.toolchain.record.clone(),
+            tool_version: TOOL_VERSION.to_owned(),
+            config_sha256,
+            fragments: self.requested.fragments.clone(),
+            missing: record.resolved.findings.iter().map(missing).collect(),
+            choices: choices.to_vec(),
+        })
+    }
+}
+
+/// Puts the image there unless it is there already; says whether it did.
+fn stage_at(ctx: &Context, image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<bool> {
+    if stage::is_current(to, &manifest.key) {
+        return Ok(false);
+    }
+    let folder = to.parent().unwrap_or(Utf8Path::new("."));
+    let _lock = Lock::take(&ctx.shell, ctx.progress, folder)?;
+    stage::stage(image, manifest, to)?;
+    Ok(true)
+}
+
+/// An absolute path below another root.
+fn under(root: Option<&Utf8Path>, path: &Utf8Path) -> Utf8PathBuf {
+    match root {
+        Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+        None => path.to_owned(),
+    }
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let (target, manifest) = (&outcome.target, &outcome.manifest);
+    let action = match outcome.action {
+        Action::Built => "built",
+        Action::Staged => "staged again",
+        Action::Unchanged => "unchanged",
+    };
+    let mut line = format!(
+        "{} {} {} for {}: {action}, Linux {}, {} of {} bytes\n  {}\n",
+        target.arch,
+        target.kernel_type,
+        target.bus,
+        target.hypervisor,
+        manifest.kernel_release,
+        target.format,
+        manifest.size,
+        target.stage,
+    );
+    line.extend(outcome.installed.iter().map(|path| format!("  {path}\n")));
+    line.extend(outcome.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+    line
+}

@@ -1,0 +1,228 @@
+//! `cargo xtask source`: the pinned kernel sources.
+
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Args, Subcommand};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::cmd::{Answer, Context};
+use crate::diag::Hint;
+use crate::source::{self, Difference, Pin, Sources};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    #[command(subcommand)]
+    action: Action,
+    /// Folder with sources.toml [default: the workspace's conf dir]
+    #[arg(long, global = true, value_name = "DIR")]
+    kernel_conf_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Fetch, check and unpack
+    Fetch {
+        /// Pins of sources.toml [default: the one that file names]
+        names: Vec<String>,
+        /// Demand exactly the version and hash of sources.lock
+        #[arg(long)]
+        locked: bool,
+    },
+    /// List the pins, what each came to, and whether it is unpacked
+    List,
+    /// Print the folder of an unpacked source
+    Path {
+        /// Pin of sources.toml [default: the one that file names]
+        name: Option<String>,
+    },
+    /// Compare unpacked sources with what came out of their archives
+    Verify {
+        /// Pins of sources.toml [default: all that are unpacked]
+        names: Vec<String>,
+    },
+}
+
+impl SourceArgs {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        let workspace = Workspace::read(&ctx.shell)?;
+        let conf_dir = self.kernel_conf_dir.unwrap_or_else(|| workspace.conf_dir());
+        let cache = &workspace.work.join("source");
+        let sources = Sources::read(&conf_dir)?;
+        match self.action {
+            Action::Fetch { names, locked } => fetch(ctx, &sources, &names, cache, locked),
+            Action::List => list(ctx, &sources, cache),
+            Action::Path { name } => path(ctx, &sources, name.as_deref(), cache),
+            Action::Verify { names } => verify(ctx, &sources, &names, cache),
+        }
+    }
+}
+
+/// A source that is unpacked.
+#[derive(Debug, Serialize)]
+struct Fetched {
+    name: String,
+    version: String,
+    kernel_version: String,
+    sha256: String,
+    patches: Vec<String>,
+    dir: Utf8PathBuf,
+}
+
+impl From<source::Tree> for Fetched {
+    fn from(tree: source::Tree) -> Self {
+        Fetched {
+            name: tree.record.name,
+            version: tree.record.version,
+            kernel_version: tree.version.to_string(),
+            sha256: tree.record.sha256,
+            patches: tree.record.patches,
+            dir: tree.dir,
+        }
+    }
+}
+
+fn fetch(
+    ctx: &Context,
+    sources: &Sources,
+    names: &[String],
+    cache: &Utf8Path,
+    locked: bool,
+) -> Result<Answer> {
+    let pins: Vec<&Pin> = match names {
+        [] => vec![sources.pin(None)?],
+        names => names.iter().map(|name| sources.pin(Some(name))).collect::<Result<_>>()?,
+    };
+    let mut fetched = Vec::new();
+    for pin in pins {
+        let start = Instant::now();
+        let tree = source::fetch(&ctx.shell, ctx.progress, sources, pin, cache, locked)?;
+        ctx.progress.say(format!(
+            "{}: Linux {} in {:.1} s",
+            pin.name,
+            tree.version,
+            start.elapsed().as_secs_f64()
+        ));
+        fetched.push(Fetched::from(tree));
+    }
+    ctx.print(&fetched, |fetched| {
+        fetched.iter().map(|one| one.dir.as_str()).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(Answer::Yes)
+}
+
+/// One pin in a list.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    default: bool,
+    from: String,
+    /// What sources.lock says.
+    locked: Option<source::Locked>,
+    unpacked: Option<Fetched>,
+}
+
+fn list(ctx: &Context, sources: &Sources, cache: &Utf8Path) -> Result<Answer> {
+    let mut listed = Vec::new();
+    for pin in sources.pins() {
+        let state = source::state(sources, pin, cache)?;
+        listed.push(Listed {
+            name: pin.name.clone(),
+            default: pin.name == sources.default_name(),
+            from: pin.provider.from(),
+            locked: state.locked,
+            unpacked: state.tree.map(Fetched::from),
+        });
+    }
+    if sources.are_built_in() {
+        ctx.progress.say("the conf dir has no sources.toml: these are this tool's own pins");
+    }
+    ctx.print(&listed, |listed| table(listed))?;
+    Ok(Answer::Yes)
+}
+
+fn table(listed: &[Listed]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["NAME", "FROM", "LOCKED", "UNPACKED"]);
+    for one in listed {
+        let name = if one.default { format!("{} (default)", one.name) } else { one.name.clone() };
+        let locked = one.locked.as_ref().map_or("-", |locked| locked.version.as_str());
+        let unpacked = one.unpacked.as_ref().map_or("-", |tree| tree.dir.as_str());
+        table.add_row([name.as_str(), &one.from, locked, unpacked]);
+    }
+    table.trim_fmt()
+}
+
+fn path(ctx: &Context, sources: &Sources, name: Option<&str>, cache: &Utf8Path) -> Result<Answer> {
+    let pin = sources.pin(name)?;
+    match source::state(sources, pin, cache)?.tree {
+        Some(tree) => {
+            let fetched = Fetched::from(tree);
+            ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
+            Ok(Answer::Yes)
+        }
+        None => Err(anyhow!("kernel source `{}` is not unpacked in {cache}", pin.name))
+            .hint(|| format!("cargo xtask source fetch {}", pin.name)),
+    }
+}
+
+/// What became of a tree since it was unpacked.
+#[derive(Debug, Serialize)]
+struct Verified {
+    name: String,
+    unchanged: bool,
+    #[serde(flatten)]
+    difference: Difference,
+}
+
+fn verify(ctx: &Context, sources: &Sources, names: &[String], cache: &Utf8Path) -> Result<Answer> {
+    let mut verified = Vec::new();
+    for pin in chosen(sources, names, cache)? {
+        let difference = source::verify(&ctx.shell, ctx.progress, sources, pin, cache)?;
+        let unchanged = difference.is_empty();
+        verified.push(Verified { name: pin.name.clone(), unchanged, difference });
+    }
+    ctx.print(&verified, |verified| verified.iter().map(describe).collect())?;
+    Ok(if verified.iter().all(|one| one.unchanged) { Answer::Yes } else { Answer::No })
+}
+
+/// The pins that are named, else those that are unpacked.
+fn chosen<'a>(sources: &'a Sources, names: &[String], cache: &Utf8Path) -> Result<Vec<&'a Pin>> {
+    if !names.is_empty() {
+        return names.iter().map(|name| sources.pin(Some(name))).collect();
+    }
+    let mut unpacked = Vec::new();
+    for pin in sources.pins() {
+        if source::state(sources, pin, cache)?.tree.is_some() {
+            unpacked.push(pin);
+        }
+    }
+    if unpacked.is_empty() {
+        return Err(anyhow!("no kernel source is unpacked in {cache}"))
+            .hint(|| "cargo xtask source fetch");
+    }
+    Ok(unpacked)
+}
+
+/// How many paths of a kind a person is shown; JSON has them all.
+const SHOWN: usize = 20;
+
+fn describe(one: &Verified) -> String {
+    if one.unchanged {
+        return format!("{}: unchanged\n", one.name);
+    }
+    let mut text = format!("{}: not what was unpacked\n", one.name);
+    let Difference { changed, missing, added } = &one.difference;
+    for (what, paths) in [("changed", changed), ("missing", missing), ("added", added)] {
+        text.extend(paths.iter().take(SHOWN).map(|path| format!("  {what} {path}\n")));
+        if paths.len() > SHOWN {
+            text += &format!("  {what} {} more\n", paths.len() - SHOWN);
+        }
+    }
+    text
+}

@@ -1,0 +1,172 @@
+//! The only place that words errors and findings for people: what an error carries beside its
+//! message, and how a failed run is told. What a run that goes well says is in `tell`.
+
+mod tell;
+
+use std::fmt;
+
+use anyhow::Error;
+use annotate_snippets::{Level, Renderer, Snippet};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+pub(crate) use tell::{
+    plan_table, print_result, tell_built, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
+};
+
+/// An error with what to do next.
+#[derive(Debug)]
+pub struct Hinted {
+    error: Error,
+    hint: String,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Adds to an error what its reader can do about it; shown last, as `hint: …`.
+pub trait Hint<T> {
+    fn hint<S: Into<String>>(self, hint: impl FnOnce() -> S) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<Error>> Hint<T> for Result<T, E> {
+    fn hint<S: Into<String>>(self, hint: impl FnOnce() -> S) -> anyhow::Result<T> {
+        self.map_err(|error| Error::new(Hinted { error: error.into(), hint: hint().into() }))
+    }
+}
+
+/// Something wrong in a text that a person wrote, with the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadInput {
+    pub path: Utf8PathBuf,
+    /// From 1.
+    pub line: usize,
+    pub message: String,
+    /// The line itself, to be shown.
+    pub source: String,
+}
+
+impl BadInput {
+    pub(crate) fn at(path: &Utf8Path, text: &str, line: usize, message: impl Into<String>) -> Self {
+        let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        BadInput { path: path.to_owned(), line, message: message.into(), source }
+    }
+
+    pub(crate) fn toml(path: &Utf8Path, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        Self::at(path, text, before.matches('\n').count() + 1, error.message())
+    }
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path, self.line, self.message)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// A hint for a name that is not known: the nearest known one, else all of them.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|name| (strsim::jaro_winkler(word, name), name));
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((score, name)) if score > 0.7 => format!("did you mean `{name}`?"),
+        _ => format!("take one of: {}", known.join(", ")),
+    }
+}
+
+/// All that is wrong in what a person wrote; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadInputs(pub Vec<BadInput>);
+
+impl BadInputs {
+    /// Fails unless the list is empty.
+    pub(crate) fn none(bad: Vec<BadInput>) -> Result<(), BadInputs> {
+        if bad.is_empty() { Ok(()) } else { Err(BadInputs(bad)) }
+    }
+}
+
+impl fmt::Display for BadInputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(BadInput::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for BadInputs {}
+
+/// A failed run, as it is told: the headline, what caused it, and what to do next.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    pub error: String,
+    pub causes: Vec<String>,
+    pub hints: Vec<String>,
+    #[serde(skip)]
+    snippets: Vec<BadInput>,
+}
+
+impl Failure {
+    pub(crate) fn new(error: &Error) -> Self {
+        let mut messages: Vec<String> = vec![];
+        let (mut hints, mut snippets) = (vec![], vec![]);
+        for cause in error.chain() {
+            if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+                hints.push(hinted.hint.clone());
+                snippets.extend(bad_inputs(hinted.error.as_ref()));
+            }
+            snippets.extend(bad_inputs(cause));
+            let message = cause.to_string();
+            if messages.last() != Some(&message) {
+                messages.push(message);
+            }
+        }
+        let error = messages.remove(0);
+        Failure { error, causes: messages, hints, snippets }
+    }
+}
+
+fn bad_inputs(error: &(dyn std::error::Error + 'static)) -> Vec<BadInput> {
+    let one = || error.downcast_ref::<BadInput>().map(|bad| vec![bad.clone()]);
+    error.downcast_ref::<BadInputs>().map(|all| all.0.clone()).or_else(one).unwrap_or_default()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |message: &String| self.snippets.iter().any(|bad| message.contains(&bad.to_string()));
+        let renderer = Renderer::styled();
+        for bad in &self.snippets {
+            let end = bad.source.trim_end().len();
+            let snippet = Snippet::source(&bad.source)
+                .origin(bad.path.as_str())
+                .line_start(bad.line)
+                .annotation(Level::Error.span(0..end));
+            writeln!(f, "{}", renderer.render(Level::Error.title(&bad.message).snippet(snippet)))?;
+        }
+        let (error, bold) = (style(anstyle::AnsiColor::Red), anstyle::Style::new().bold());
+        if !told(&self.error) {
+            writeln!(f, "{error}error{error:#}{bold}: {}{bold:#}", self.error)?;
+        }
+        for cause in self.causes.iter().filter(|cause| !told(cause)) {
+            writeln!(f, "  caused by: {}", cause.replace('\n', "\n    "))?;
+        }
+        let hint = style(anstyle::AnsiColor::Cyan);
+        for text in &self.hints {
+            writeln!(f, "{hint}hint{hint:#}: {text}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Bold, in a colour; `anstream` takes it out where the reader is no terminal.
+pub(crate) fn style(colour: anstyle::AnsiColor) -> anstyle::Style {
+    anstyle::Style::new().bold().fg_color(Some(colour.into()))
+}

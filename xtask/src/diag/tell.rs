@@ -1,0 +1,139 @@
+//! What a run says on the way: what it chose, what came of the requested symbols, what it made.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use anstyle::AnsiColor;
+use camino::Utf8Path;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use super::style;
+use crate::fragment::config_line;
+use crate::history::Past;
+use crate::plan::{Plan, Target};
+use crate::progress::Progress;
+use crate::resolve::{Finding, Note, Resolved, TreeSays};
+use crate::source::KernelVersion;
+
+/// Prints a result on stdout. A reader that has gone away is no error.
+pub(crate) fn print_result(text: &str) -> Result<()> {
+    use std::io::Write;
+    match writeln!(anstream::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn warn(progress: Progress, text: impl std::fmt::Display) {
+    let yellow = style(AnsiColor::Yellow);
+    progress.say(format!("{yellow}warning{yellow:#}: {text}"));
+}
+
+/// Says what was chosen and why, and which config file wants something else.
+pub(crate) fn tell_plan(progress: Progress, plan: &Plan) {
+    for choice in &plan.choices {
+        progress.say(format!("{} {}: {}", choice.what, choice.value, choice.reason));
+    }
+    for warning in &plan.warnings {
+        let place = format!("{}:{}", warning.path, warning.line);
+        warn(progress, format!("{place}: {}; put there: {}", warning.message, warning.replacement));
+    }
+}
+
+pub(crate) fn plan_table(plan: &Plan) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_header(["ARCH", "TYPE", "HYPERVISOR", "MACHINE", "BUS", "FORMAT", "LIST", "IMAGE"]);
+    for target in &plan.targets {
+        table.add_row([
+            target.arch.to_string(),
+            target.kernel_type.to_string(),
+            target.hypervisor.clone(),
+            target.machine.clone().unwrap_or_else(|| "-".to_owned()),
+            target.bus.to_string(),
+            target.format.to_string(),
+            list_and_overlay(target),
+            target.stage.to_string(),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn list_and_overlay(target: &Target) -> String {
+    let overlay = target.overlay.as_ref().map(|overlay| format!(" + {overlay}"));
+    format!("{}{}", target.list, overlay.unwrap_or_default())
+}
+
+pub(crate) fn tell_no_overlay(progress: Progress, dir: &Utf8Path, overlay: &Utf8Path, target: &Target) {
+    let text = format!("{dir} has no {overlay}.conf, so nothing is added for {}", target.hypervisor);
+    warn(progress, text);
+}
+
+/// Says what became of the requests: translations, then all that did not come out.
+pub(crate) fn tell_resolved(
+    progress: Progress,
+    name: &str,
+    version: &KernelVersion,
+    requested: usize,
+    resolved: &Resolved,
+) {
+    for note in &resolved.notes {
+        progress.say(format!("note: {}", note_text(note)));
+    }
+    if resolved.findings.is_empty() {
+        progress.say(format!("resolved {name}: {requested} symbols as asked on Linux {version}"));
+        return;
+    }
+    for finding in &resolved.findings {
+        progress.say(finding_text(finding));
+    }
+    let missing = resolved.findings.len();
+    progress.say(format!("{missing} of {requested} symbols of {name} are not as asked on Linux {version}"));
+}
+
+fn note_text(note: &Note) -> String {
+    let Note { symbol, place, past } = note;
+    match past {
+        Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
+        Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
+        Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+    }
+}
+
+fn finding_text(finding: &Finding) -> String {
+    let Finding { symbol, asked, got, place, tree } = finding;
+    let red = style(AnsiColor::Red);
+    let line = config_line(symbol, asked);
+    let mut text = format!("{red}missing{red:#}: {place}: {line}: the tree makes it {got}");
+    match tree {
+        None => text.push_str("\n  this tree has no such symbol"),
+        Some(says) => tree_text(says, &mut text),
+    }
+    text
+}
+
+fn tree_text(says: &TreeSays, text: &mut String) {
+    for definition in &says.definitions {
+        text.push_str(&format!("\n  {}", definition.place));
+        if definition.prompt.is_none() {
+            text.push_str(": no prompt, set only by a default or a select");
+        }
+        let parts = [("depends on", &definition.depends_on), ("visible if", &definition.visible_if)];
+        for (what, expression) in parts {
+            let expression = expression.iter().map(|expression| format!(": {what} {expression}"));
+            text.extend(expression);
+        }
+    }
+    text.extend(says.selected_by.iter().map(|by| format!("\n  selected by {by}")));
+}
+
+pub(crate) fn tell_refused(progress: Progress) {
+    let cyan = style(AnsiColor::Cyan);
+    progress.say("nothing was compiled");
+    progress.say(format!("{cyan}hint{cyan:#}: mend the lines above, or go on without them: --allow-missing"));
+}
+
+pub(crate) fn tell_built(progress: Progress, name: &str, objects: u64, elapsed: Duration) {
+    progress.say(format!("built {name}: {objects} objects in {} s", elapsed.as_secs()));
+}

@@ -1,0 +1,283 @@
+//! Lists and fragments to assignments. The parsers are pure; `read` is the one that opens files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use crate::diag::{BadInput, BadInputs, Hint};
+use crate::plan::Target;
+
+/// A line of a fragment, as `path:line`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub path: Utf8PathBuf,
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
+}
+
+/// One requested symbol. `value` is as in a `.config`: `y`, `m`, a number, a quoted string; `n`
+/// stands for `# CONFIG_X is not set`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    pub symbol: String,
+    pub value: String,
+    pub place: Place,
+}
+
+impl Assignment {
+    /// The line for a `.config` file.
+    pub(crate) fn line(&self) -> String {
+        config_line(&self.symbol, &self.value)
+    }
+}
+
+/// A symbol's line in a `.config` file.
+pub(crate) fn config_line(symbol: &str, value: &str) -> String {
+    match value {
+        "n" => format!("# CONFIG_{symbol} is not set"),
+        value => format!("CONFIG_{symbol}={value}"),
+    }
+}
+
+/// What a target's list and overlay ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Requested {
+    /// Each symbol once, in the order of the files.
+    pub assignments: Vec<Assignment>,
+    /// The files read, relative to the conf dir.
+    pub fragments: Vec<Utf8PathBuf>,
+    /// The target wants an overlay, and the conf dir has none by that name.
+    pub overlay_missing: Option<Utf8PathBuf>,
+}
+
+/// Reads a target's list, its fragments and its overlay.
+///
+/// # Errors
+/// If a file is missing, a line is malformed, or one layer sets a symbol to two values.
+pub(crate) fn read(conf_dir: &Utf8Path, target: &Target) -> Result<Requested> {
+    let list = conf_dir.join(&target.list);
+    let text = read_file(&list).hint(|| {
+        format!("a conf dir holds {}; name another one with --kernel-conf-dir", target.list)
+    })?;
+    let base = parse_list(&list, &text, |path| conf_dir.join(path).is_file())?;
+    let overlay = overlay_files(conf_dir, target);
+    let overlay_missing = target.overlay.clone().filter(|_| overlay.is_empty());
+    let mut assignments = read_layer(conf_dir, &base)?;
+    let on_top = read_layer(conf_dir, &overlay)?;
+    assignments.retain(|below| on_top.iter().all(|above| above.symbol != below.symbol));
+    assignments.extend(on_top);
+    Ok(Requested { assignments, fragments: [base, overlay].concat(), overlay_missing })
+}
+
+/// `NAME.conf` and `NAME-ARCH.conf`, as far as they exist.
+fn overlay_files(conf_dir: &Utf8Path, target: &Target) -> Vec<Utf8PathBuf> {
+    let Some(overlay) = &target.overlay else { return vec![] };
+    let names = [format!("{overlay}.conf"), format!("{overlay}-{}.conf", target.arch)];
+    names.into_iter().map(Utf8PathBuf::from).filter(|name| conf_dir.join(name).is_file()).collect()
+}
+
+fn read_layer(conf_dir: &Utf8Path, files: &[Utf8PathBuf]) -> Result<Vec<Assignment>> {
+    let mut layer = vec![];
+    for file in files {
+        let path = conf_dir.join(file);
+        layer.extend(parse_fragment(&path, &read_file(&path)?)?);
+    }
+    merge(layer)
+}
+
+fn read_file(path: &Utf8Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {path}"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        BadInput::at(path, &text, line, "this line is not UTF-8").into()
+    })
+}
+
+/// The fragments that a list names, in order.
+fn parse_list(
+    path: &Utf8Path,
+    text: &str,
+    exists: impl Fn(&Utf8Path) -> bool,
+) -> Result<Vec<Utf8PathBuf>> {
+    let entry = |(index, line): (usize, &str)| {
+        let name = line.split('#').next().unwrap_or_default().trim();
+        (!name.is_empty()).then(|| (index + 1, Utf8PathBuf::from(name)))
+    };
+    let entries: Vec<_> = text.lines().enumerate().filter_map(entry).collect();
+    let missing = entries.iter().filter(|(_, name)| !exists(name));
+    let missing: Vec<_> = missing
+        .map(|(line, name)| {
+            BadInput::at(path, text, *line, format!("no fragment {name} beside this list"))
+        })
+        .collect();
+    BadInputs::none(missing)?;
+    Ok(entries.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Parses a plain Kconfig fragment, the format of a `.config` (the tree's
+/// `scripts/kconfig/confdata.c`, `conf_read_simple`).
+///
+/// # Errors
+/// Every malformed line, at once.
+pub(crate) fn parse_fragment(path: &Utf8Path, text: &str) -> Result<Vec<Assignment>> {
+    let (mut assignments, mut bad) = (vec![], vec![]);
+    for (index, line) in text.lines().enumerate() {
+        match parse_line(line.trim_end()) {
+            Ok(None) => {}
+            Ok(Some((symbol, value))) => assignments.push(Assignment {
+                symbol: symbol.to_owned(),
+                value: value.to_owned(),
+                place: Place { path: path.to_owned(), line: index + 1 },
+            }),
+            Err(message) => bad.push(BadInput::at(path, text, index + 1, message)),
+        }
+    }
+    BadInputs::none(bad)?;
+    Ok(assignments)
+}
+
+const EXPECTED: &str = "expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment";
+
+fn parse_line(line: &str) -> Result<Option<(&str, &str)>, String> {
+    if let Some(comment) = line.strip_prefix('#') {
+        let unset =
+            comment.strip_prefix(" CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"));
+        return Ok(unset.filter(|name| is_name(name)).map(|name| (name, "n")));
+    }
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let (name, value) = line
+        .strip_prefix("CONFIG_")
+        .and_then(|rest| rest.split_once('='))
+        .filter(|(name, _)| is_name(name))
+        .ok_or(EXPECTED)?;
+    if is_value(value) {
+        return Ok(Some((name, value)));
+    }
+    Err(format!("`{value}` is no value: expected y, m, n, a number or a \"quoted string\""))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn is_value(value: &str) -> bool {
+    if let Some(inside) = value.strip_prefix('"') {
+        return is_quoted_to_the_end(inside);
+    }
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let hex = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X"));
+    matches!(value, "y" | "m" | "n")
+        || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        || hex.is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The closing quote is the last character, and no earlier one is left unescaped.
+fn is_quoted_to_the_end(inside: &str) -> bool {
+    let mut escaped = false;
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1 == inside.len(),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// One layer's assignments, each symbol once.
+///
+/// # Errors
+/// If a symbol is set to two values: which one is meant cannot be told.
+fn merge(assignments: Vec<Assignment>) -> Result<Vec<Assignment>> {
+    let mut first: BTreeMap<String, Assignment> = BTreeMap::new();
+    let (mut merged, mut bad) = (vec![], vec![]);
+    for assignment in assignments {
+        match first.get(&assignment.symbol) {
+            None => {
+                first.insert(assignment.symbol.clone(), assignment.clone());
+                merged.push(assignment);
+            }
+            Some(earlier) if earlier.value == assignment.value => {}
+            Some(earlier) => bad.push(BadInput {
+                path: assignment.place.path.clone(),
+                line: assignment.place.line,
+                message: format!(
+                    "CONFIG_{} is set to two values: `{}` at {}, `{}` here",
+                    earlier.symbol, earlier.value, earlier.place, assignment.value
+                ),
+                source: assignment.line(),
+            }),
+        }
+    }
+    BadInputs::none(bad).hint(|| "take one of the two lines out")?;
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<(String, String)>> {
+        let parsed = parse_fragment(Utf8Path::new("f.conf"), text)?;
+        Ok(parsed.into_iter().map(|a| (a.symbol, a.value)).collect())
+    }
+
+    #[test]
+    fn every_kind_of_value() {
+        let text = "# why\n\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=0x1f\n\
+                    CONFIG_E=-12\nCONFIG_F=\"a \\\"b\\\" c\"\nCONFIG_G=\"\"  \n";
+        let values: Vec<_> = parse(text).unwrap().into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, ["y", "m", "n", "0x1f", "-12", "\"a \\\"b\\\" c\"", "\"\""]);
+    }
+
+    #[test]
+    fn every_malformed_line_is_named() {
+        let bad = [
+            "CONFIG_A",
+            "A=y",
+            "CONFIG_=y",
+            "CONFIG_A=yes",
+            "CONFIG_A=\"x",
+            "CONFIG_A=\"x\"y",
+            "CONFIG_A=",
+            "CONFIG_A=0x",
+            "CONFIG_A B=y",
+            "CONFIG_A=y # no",
+        ];
+        let error = parse(&bad.join("\n")).unwrap_err();
+        let error = error.downcast_ref::<BadInputs>().unwrap();
+        let lines: Vec<_> = error.0.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, (1..=bad.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn two_values_show_both_places() {
+        let parsed =
+            parse_fragment(Utf8Path::new("f.conf"), "CONFIG_A=y\nCONFIG_A=y\nCONFIG_A=n\n");
+        let error = merge(parsed.unwrap()).unwrap_err().to_string();
+        assert_eq!(error, "f.conf:3: CONFIG_A is set to two values: `y` at f.conf:1, `n` here");
+    }
+
+    #[test]
+    fn lists_take_comments_and_name_what_is_missing() {
+        let text = "# kernel\nbase.conf\n\n net.conf # virtio\nnone.conf\n";
+        let list = Utf8Path::new("micro.list");
+        let all = parse_list(list, text, |_| true).unwrap();
+        assert_eq!(all, ["base.conf", "net.conf", "none.conf"]);
+        let error = parse_list(list, text, |path| path != "none.conf").unwrap_err();
+        assert_eq!(error.to_string(), "micro.list:5: no fragment none.conf beside this list");
+    }
+}

@@ -1,0 +1,26 @@
+//! sha256 in lower-case hex, of bytes and of files.
+
+use std::fs::File;
+use std::io::Read;
+
+use anyhow::{Context, Result};
+use camino::Utf8Path;
+use sha2::{Digest, Sha256};
+
+pub(crate) fn of_bytes(bytes: impl AsRef<[u8]>) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+pub(crate) fn of_file(path: &Utf8Path) -> Result<String> {
+    let failed = || format!("failed to read {path}");
+    let mut file = File::open(path).with_context(failed)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = file.read(&mut buffer).with_context(failed)?;
+        if read == 0 {
+            return Ok(format!("{:x}", hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,343 @@
+//! Workspace and request to targets. Pure but for reading the sandboxer's config files, which the
+//! workspace hands out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, anyhow, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use vmm_kernel::{Arch, Bus, Choice, Hypervisor, ImageFormat, KernelType, Machine};
+
+use crate::diag::{BadInput, Hint, did_you_mean};
+use crate::workspace::{SandboxerConfig, Workspace};
+
+/// What was asked for on the command line; empty means left out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    pub arches: Vec<Arch>,
+    pub types: Vec<KernelType>,
+    pub hypervisors: Vec<String>,
+    /// Every hypervisor on every arch.
+    pub all: bool,
+    pub conf_dir: Option<Utf8PathBuf>,
+    /// Images also go to the sandboxers' `kernel_path`, so these must differ too.
+    pub install: bool,
+}
+
+/// One kernel to be produced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Target {
+    pub arch: Arch,
+    #[serde(rename = "type")]
+    pub kernel_type: KernelType,
+    pub hypervisor: String,
+    /// The workspace has a sandboxer for it.
+    pub sandboxer: bool,
+    pub machine: Option<String>,
+    pub bus: Bus,
+    pub format: ImageFormat,
+    /// Relative to the conf dir.
+    pub list: Utf8PathBuf,
+    /// Relative to the conf dir, without `.conf` or `-ARCH.conf`.
+    pub overlay: Option<Utf8PathBuf>,
+    /// Where the image goes in the workspace.
+    pub stage: Utf8PathBuf,
+    /// Where the sandboxer looks for it.
+    pub install: Utf8PathBuf,
+    /// The sandboxer's config file that this was read from.
+    pub config: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Plan {
+    pub conf_dir: Utf8PathBuf,
+    pub targets: Vec<Target>,
+    pub choices: Vec<Choice>,
+    pub warnings: Vec<Warning>,
+}
+
+/// A line of a sandboxer's config file that wants another machine than the one planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Warning {
+    pub path: Utf8PathBuf,
+    pub line: usize,
+    pub message: String,
+    /// The line to put there.
+    pub replacement: String,
+}
+
+impl Target {
+    /// Targets with the same variant share one `.config` and one object tree.
+    pub(crate) fn variant(&self) -> String {
+        let overlay = self.overlay.as_ref().and_then(|overlay| overlay.file_name());
+        let suffix = overlay.map(|name| format!("-{name}")).unwrap_or_default();
+        format!("{}-{}{suffix}", self.kernel_type, self.arch)
+    }
+}
+
+impl Plan {
+    /// The targets, those with one variant together, in the order of their first.
+    pub(crate) fn variants(&self) -> Vec<Vec<&Target>> {
+        let mut variants: Vec<Vec<&Target>> = vec![];
+        for target in &self.targets {
+            match variants.iter_mut().find(|group| group[0].variant() == target.variant()) {
+                Some(group) => group.push(target),
+                None => variants.push(vec![target]),
+            }
+        }
+        variants
+    }
+
+    pub(crate) fn arches(&self) -> Vec<Arch> {
+        let arches: BTreeSet<Arch> = self.targets.iter().map(|target| target.arch).collect();
+        arches.into_iter().collect()
+    }
+}
+
+/// # Errors
+/// If a name is unknown, a pair cannot work, or two targets would write to one place.
+pub(crate) fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
+    let conf_dir = request.conf_dir.clone().unwrap_or_else(|| workspace.conf_dir());
+    let plan = Plan { conf_dir, targets: vec![], choices: vec![], warnings: vec![] };
+    let mut planner = Planner { workspace, plan };
+    let arches = planner.arches(request)?;
+    for &arch in &arches {
+        for (hypervisor, kernel_type) in planner.wanted(request)? {
+            planner.add(&hypervisor, arch, kernel_type)?;
+        }
+    }
+    let mut plan = planner.plan;
+    let mut seen: Vec<Choice> = vec![];
+    plan.choices.retain(|choice| {
+        !seen.contains(choice) && {
+            seen.push(choice.clone());
+            true
+        }
+    });
+    place(workspace, &mut plan.targets);
+    refuse_shared_destination(&plan.targets, |target| &target.stage)?;
+    if request.install {
+        refuse_shared_destination(&plan.targets, |target| &target.install)?;
+    }
+    Ok(plan)
+}
+
+struct Planner<'a> {
+    workspace: &'a Workspace,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    fn choose(&mut self, what: &str, value: impl ToString, reason: impl Into<String>) {
+        let (what, value) = (what.to_owned(), value.to_string());
+        self.plan.choices.push(Choice { what, value, reason: reason.into() });
+    }
+
+    fn arches(&mut self, request: &Request) -> Result<Vec<Arch>> {
+        if request.all && request.arches.is_empty() {
+            return Ok(Arch::ALL.to_vec());
+        }
+        if !request.arches.is_empty() {
+            return Ok(request.arches.clone());
+        }
+        let host = Arch::host().hint(|| "name the guest's with --arch")?;
+        self.choose("arch", host, "the host's");
+        Ok(vec![host])
+    }
+
+    /// The hypervisors and, where it was named, the type; as DESIGN's rule for left-out flags says.
+    fn wanted(&mut self, request: &Request) -> Result<Vec<(String, Option<KernelType>)>> {
+        let facts = &self.workspace.facts;
+        let types: Vec<_> = match request.types.as_slice() {
+            [] => vec![None],
+            types => types.iter().copied().map(Some).collect(),
+        };
+        let hypervisors: Vec<String> = match (&request.hypervisors[..], request.all) {
+            ([], true) => self.workspace.hypervisors().into_iter().map(str::to_owned).collect(),
+            (named, _) => named.to_vec(),
+        };
+        if !hypervisors.is_empty() {
+            let pairs =
+                |name: &String| types.iter().map(|t| (name.clone(), *t)).collect::<Vec<_>>();
+            return Ok(hypervisors.iter().flat_map(pairs).collect());
+        }
+        let mut wanted = vec![];
+        for kernel_type in types {
+            let (name, reason) = match kernel_type {
+                Some(kernel_type) => (
+                    facts
+                        .default_hypervisor_for
+                        .get(&kernel_type)
+                        .unwrap_or(&facts.default_hypervisor),
+                    format!("the default for a {kernel_type} kernel"),
+                ),
+                None => (&facts.default_hypervisor, "the workspace's default".to_owned()),
+            };
+            self.choose("hypervisor", name, reason);
+            wanted.push((name.clone(), kernel_type));
+        }
+        Ok(wanted)
+    }
+
+    fn add(&mut self, name: &str, arch: Arch, wanted: Option<KernelType>) -> Result<()> {
+        let workspace = self.workspace;
+        let facts = workspace.facts.hypervisor.get(name).ok_or_else(|| self.unknown(name));
+        let facts = facts.hint(|| did_you_mean(name, &workspace.hypervisors()))?;
+        let config = workspace.config(facts, arch)?;
+        let configured = configured_machine(name, facts, arch, config.as_ref())?;
+        let machine = match wanted {
+            None => {
+                let reason = match &config {
+                    Some(config) => reason(config, configured),
+                    None => "its first machine; the workspace has no config file for it".to_owned(),
+                };
+                self.choose("type", configured.kernel_type, format!("{name} on {arch}: {reason}"));
+                configured
+            }
+            Some(wanted) if configured.kernel_type == wanted => configured,
+            Some(wanted) => {
+                let machine = machine_of_type(workspace, name, facts, arch, wanted)?;
+                self.plan
+                    .warnings
+                    .extend(config.as_ref().and_then(|c| mismatch(c, configured, machine)));
+                machine
+            }
+        };
+        let format = facts.format.get(&arch);
+        let format = *format.ok_or_else(|| anyhow!("no image format for {name} on {arch}"))?;
+        let kernel_path = config.as_ref().and_then(|config| config.kernel_path.clone());
+        self.plan.targets.push(Target {
+            arch,
+            kernel_type: machine.kernel_type,
+            hypervisor: name.to_owned(),
+            sandboxer: workspace.sandboxers.iter().any(|sandboxer| sandboxer == name),
+            machine: machine.name.clone(),
+            bus: machine.bus,
+            format,
+            list: format!("{}-kernel-{arch}.list", machine.kernel_type).into(),
+            overlay: facts.overlay.clone(),
+            stage: Utf8PathBuf::new(),
+            install: kernel_path.unwrap_or_else(|| facts.kernel_path.clone()),
+            config: config.map(|config| config.path),
+        });
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> anyhow::Error {
+        let known = self.workspace.hypervisors().join(", ");
+        anyhow!("unknown hypervisor `{name}` (known: {known})")
+    }
+}
+
+/// Why the config file leads to this machine.
+fn reason(config: &SandboxerConfig, machine: &Machine) -> String {
+    match (&config.machine_type, &machine.name) {
+        (Some(at), _) => format!("machine_type = \"{}\" at {}:{}", at.value, config.path, at.line),
+        (None, Some(name)) => format!("{} names no machine_type; {name} is the first", config.path),
+        (None, None) => format!("it has one machine, on the {} bus", machine.bus),
+    }
+}
+
+/// The machine that the sandboxer's config file names, else the first one of the arch.
+fn configured_machine<'a>(
+    name: &str,
+    facts: &'a Hypervisor,
+    arch: Arch,
+    config: Option<&SandboxerConfig>,
+) -> Result<&'a Machine> {
+    let first = facts.machines(arch).next();
+    let first = first.ok_or_else(|| anyhow!("{name} has no machine for {arch}"))?;
+    let Some(config) = config else { return Ok(first) };
+    let (Some(wanted), Some(at)) = (config.machine(), &config.machine_type) else {
+        return Ok(first);
+    };
+    let names: Vec<&str> = facts.machines(arch).filter_map(|m| m.name.as_deref()).collect();
+    if names.is_empty() {
+        return Ok(first);
+    }
+    let found = facts.machines(arch).find(|machine| machine.name.as_deref() == Some(wanted));
+    let message =
+        || format!("unknown machine `{wanted}` for {name} on {arch} (known: {})", names.join(", "));
+    found
+        .ok_or_else(|| BadInput::at(&config.path, &config.text, at.line, message()))
+        .hint(|| did_you_mean(wanted, &names))
+}
+
+fn machine_of_type<'a>(
+    workspace: &Workspace,
+    name: &str,
+    facts: &'a Hypervisor,
+    arch: Arch,
+    wanted: KernelType,
+) -> Result<&'a Machine> {
+    let found = facts.machines(arch).find(|machine| machine.kernel_type == wanted);
+    let able = |other: &&str| {
+        let other = workspace.facts.hypervisor.get(*other);
+        other.is_some_and(|other| other.machines(arch).any(|m| m.kernel_type == wanted))
+    };
+    let machines: Vec<String> = facts.machines(arch).map(describe).collect();
+    let others = || facts.machines(arch).map(|m| m.kernel_type.name()).next().unwrap_or_default();
+    found
+        .ok_or_else(|| {
+            let machines = machines.join(", ");
+            anyhow!("{name} on {arch} cannot boot a {wanted} kernel: it has {machines}")
+        })
+        .hint(|| {
+            let able: Vec<&str> = workspace.hypervisors().into_iter().filter(able).collect();
+            format!("take --type {}, or --hypervisor {}", others(), able.join(" or "))
+        })
+}
+
+fn describe(machine: &Machine) -> String {
+    let name = machine.name.as_deref().unwrap_or("one machine");
+    format!("{name} ({} bus, {})", machine.bus, machine.kernel_type)
+}
+
+/// The warning for a config file whose machine is not the one planned for.
+fn mismatch(config: &SandboxerConfig, configured: &Machine, planned: &Machine) -> Option<Warning> {
+    let at = config.machine_type.as_ref()?;
+    let name = planned.name.as_deref()?;
+    let options = at.value.split_once(',').map(|(_, rest)| format!(",{rest}")).unwrap_or_default();
+    Some(Warning {
+        path: config.path.clone(),
+        line: at.line,
+        message: format!(
+            "machine_type = \"{}\" boots a {} kernel, and a {} one is being made",
+            at.value, configured.kernel_type, planned.kernel_type
+        ),
+        replacement: format!("machine_type = \"{name}{options}\""),
+    })
+}
+
+/// One target goes to `bin/vmlinux.bin`, where Kuasar's Makefile takes it; several go side by side.
+fn place(workspace: &Workspace, targets: &mut [Target]) {
+    let staging = workspace.root.join(&workspace.facts.staging);
+    let alone = targets.len() == 1;
+    for target in targets {
+        let dir = match alone {
+            true => staging.clone(),
+            false => staging.join(format!("{}-{}", target.hypervisor, target.arch)),
+        };
+        target.stage = dir.join(&workspace.facts.image_name);
+    }
+}
+
+fn refuse_shared_destination(
+    targets: &[Target],
+    path: impl Fn(&Target) -> &Utf8Path,
+) -> Result<()> {
+    let mut taken: BTreeMap<&Utf8Path, &Target> = BTreeMap::new();
+    for target in targets {
+        let path = path(target);
+        if let Some(first) = taken.insert(path, target) {
+            let name = |t: &Target| format!("{} {} {}", t.hypervisor, t.kernel_type, t.arch);
+            return bail_shared(path, &name(first), &name(target));
+        }
+    }
+    Ok(())
+}
+
+fn bail_shared(path: &Utf8Path, first: &str, second: &str) -> Result<()> {
+    let refuse = || -> Result<()> { bail!("two kernels would go to {path}: {first} and {second}") };
+    refuse().hint(|| "make them one after another, or leave one out")
+}

@@ -1,0 +1,118 @@
+//! `packages.toml`, read and checked.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use vmm_kernel::Arch;
+
+use super::Manager;
+
+const DATA: &str = include_str!("packages.toml");
+
+/// Something that a build or a boot needs of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Need {
+    #[serde(flatten)]
+    pub(crate) probe: Probe,
+    /// One sentence.
+    pub(crate) why: String,
+    /// Needed only for guests of this arch.
+    pub(crate) guest: Option<Arch>,
+    /// Needed only for guests of another arch than the host's, or only for those of its own.
+    pub(crate) foreign: Option<bool>,
+    /// Not needed to build.
+    pub(crate) boot: bool,
+    #[serde(flatten)]
+    packages: Packages,
+}
+
+/// How to see that it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Probe {
+    Program { program: String },
+    Header { header: String, compiler: String },
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Probe::Program { program } => f.write_str(program),
+            Probe::Header { header, compiler } if compiler == "gcc" => write!(f, "<{header}>"),
+            Probe::Header { header, compiler } => write!(f, "<{header}> for {compiler}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Packages {
+    apt: Option<String>,
+    dnf: Option<String>,
+    zypper: Option<String>,
+    pacman: Option<String>,
+}
+
+impl Need {
+    /// The package that brings it, where one is known.
+    pub(crate) fn package(&self, manager: Manager) -> Option<&str> {
+        match manager {
+            Manager::Apt => self.packages.apt.as_deref(),
+            Manager::Dnf => self.packages.dnf.as_deref(),
+            Manager::Zypper => self.packages.zypper.as_deref(),
+            Manager::Pacman => self.packages.pacman.as_deref(),
+        }
+    }
+
+    /// Whether a host (`None`: of an arch that has no guests) needs it for guests of `arches`.
+    pub(super) fn applies(&self, host: Option<Arch>, arches: &[Arch], boot: bool) -> bool {
+        let guest = |arch: &Arch| {
+            self.guest.is_none_or(|guest| guest == *arch)
+                && self.foreign.is_none_or(|foreign| foreign == (host != Some(*arch)))
+        };
+        (boot || !self.boot) && arches.iter().any(guest)
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNeeds {
+    need: Vec<RawNeed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNeed {
+    program: Option<String>,
+    header: Option<String>,
+    compiler: Option<String>,
+    why: String,
+    guest: Option<Arch>,
+    foreign: Option<bool>,
+    #[serde(default)]
+    boot: bool,
+    apt: Option<String>,
+    dnf: Option<String>,
+    zypper: Option<String>,
+    pacman: Option<String>,
+}
+
+/// Everything that anyone may need.
+pub(super) fn needs() -> Result<Vec<Need>> {
+    let raw: RawNeeds = toml::from_str(DATA).context("failed to read packages.toml")?;
+    raw.need.into_iter().map(validate).collect()
+}
+
+fn validate(raw: RawNeed) -> Result<Need> {
+    let probe = match (raw.program, raw.header, raw.compiler) {
+        (Some(program), None, None) => Probe::Program { program },
+        (None, Some(header), compiler) => {
+            Probe::Header { header, compiler: compiler.unwrap_or_else(|| "gcc".to_owned()) }
+        }
+        _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
+    };
+    let packages = Packages { apt: raw.apt, dnf: raw.dnf, zypper: raw.zypper, pacman: raw.pacman };
+    let (why, guest, foreign, boot) = (raw.why, raw.guest, raw.foreign, raw.boot);
+    Ok(Need { probe, why, guest, foreign, boot, packages })
+}

@@ -1,0 +1,145 @@
+use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
+
+use camino::Utf8PathBuf;
+use vmm_kernel::Arch;
+
+use super::install::{apt_lists_are_old, install_command};
+use super::packages::needs;
+use super::*;
+
+const MANAGERS: [Manager; 4] = [Manager::Apt, Manager::Dnf, Manager::Zypper, Manager::Pacman];
+
+fn wanted(host: Arch, guest: Arch, boot: bool) -> Vec<String> {
+    let all = needs().unwrap().into_iter();
+    all.filter(|need| need.applies(Some(host), &[guest], boot))
+        .map(|need| need.probe.to_string())
+        .collect()
+}
+
+#[test]
+fn the_data_is_sound() {
+    for need in needs().unwrap() {
+        assert!(need.why.ends_with('.') && !need.why.contains('\n'), "{need:?}");
+        assert!(need.package(Manager::Apt).is_some(), "{need:?}");
+        let cross = need.foreign == Some(true);
+        for manager in MANAGERS {
+            assert!(cross || need.package(manager).is_some(), "{manager:?} lacks {}", need.probe);
+        }
+    }
+}
+
+#[test]
+fn cross_tools_are_for_other_arches_only() {
+    let (x86, arm) = (Arch::X86_64, Arch::Aarch64);
+    let has = |host, guest, what: &str| wanted(host, guest, true).iter().any(|one| one == what);
+    assert!(has(x86, arm, "aarch64-linux-gnu-gcc") && !has(arm, arm, "aarch64-linux-gnu-gcc"));
+    assert!(has(arm, x86, "x86_64-linux-gnu-gcc") && !has(x86, x86, "x86_64-linux-gnu-gcc"));
+    assert!(has(x86, x86, "<gelf.h>") && has(arm, x86, "<gelf.h>") && !has(x86, arm, "<gelf.h>"));
+    assert!(has(x86, x86, "<linux/vm_sockets.h>") && !has(x86, arm, "<linux/vm_sockets.h>"));
+    assert!(has(x86, arm, "<linux/vm_sockets.h> for aarch64-linux-gnu-gcc"));
+}
+
+#[test]
+fn a_build_alone_needs_no_vmm() {
+    let build = wanted(Arch::X86_64, Arch::X86_64, false);
+    assert!(!build.iter().any(|one| one.contains("qemu") || one.contains("vm_sockets")));
+    let boot = wanted(Arch::X86_64, Arch::X86_64, true);
+    assert!(boot.iter().any(|one| one == "qemu-system-x86_64"));
+}
+
+#[test]
+fn a_bare_host_lacks_what_is_not_on_its_path() {
+    let temp = tempfile::tempdir().unwrap();
+    let shell = Shell::for_tests();
+    shell.sh.set_var("PATH", temp.path());
+    let all_of_it = survey(&shell, &[Arch::X86_64], true).unwrap();
+    assert!(all_of_it.iter().all(|one| !one.found), "{all_of_it:?}");
+
+    symlink("/bin/sh", temp.path().join("flex")).unwrap();
+    std::fs::write(temp.path().join("bison"), "not executable").unwrap();
+    std::fs::create_dir(temp.path().join("bc")).unwrap();
+    let missing = missing(&shell, &[Arch::X86_64], true).unwrap();
+    let lacks = |what: &str| missing.iter().any(|need| need.probe.to_string() == what);
+    assert!(!lacks("flex") && lacks("bison") && lacks("bc") && lacks("<stdio.h>"));
+    assert_eq!(missing.len() + 1, all_of_it.len());
+}
+
+#[test]
+fn a_compiler_without_the_header_is_not_enough() {
+    let temp = tempfile::tempdir().unwrap();
+    symlink("/bin/false", temp.path().join("gcc")).unwrap();
+    let shell = Shell::for_tests();
+    shell.sh.set_var("PATH", temp.path());
+    let missing = missing(&shell, &[Arch::X86_64], false).unwrap();
+    assert!(missing.iter().any(|need| need.probe.to_string() == "<gelf.h>"));
+    assert!(!missing.iter().any(|need| need.probe.to_string() == "gcc"));
+}
+
+#[test]
+fn composes_one_command() {
+    let two: Vec<Need> = needs()
+        .unwrap()
+        .into_iter()
+        .filter(|need| {
+            ["flex", "<gelf.h>", "x86_64-linux-gnu-gcc"].contains(&need.probe.to_string().as_str())
+        })
+        .collect();
+    let line = |manager| {
+        let (words, unknown) = install_command(manager, &two);
+        (words.join(" "), unknown)
+    };
+    assert_eq!(
+        line(Manager::Apt),
+        (
+            "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends flex \
+             libelf-dev gcc-x86-64-linux-gnu"
+                .to_owned(),
+            vec![]
+        )
+    );
+    assert_eq!(
+        line(Manager::Pacman),
+        (
+            "pacman -S --needed --noconfirm flex libelf".to_owned(),
+            vec!["x86_64-linux-gnu-gcc".to_owned()]
+        )
+    );
+    assert_eq!(install_command(Manager::Dnf, &[]), (vec![], vec![]));
+}
+
+#[test]
+fn a_package_is_named_once() {
+    let mut twice = needs().unwrap();
+    twice.extend(needs().unwrap());
+    let (words, _) = install_command(Manager::Apt, &twice);
+    assert_eq!(words.iter().filter(|word| *word == "make").count(), 1);
+}
+
+#[test]
+fn finds_the_package_manager() {
+    let all = |_: &str| true;
+    assert_eq!(Manager::of("ID=debian\n", all), Some(Manager::Apt));
+    assert_eq!(Manager::of("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", all), Some(Manager::Apt));
+    assert_eq!(
+        Manager::of("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", all),
+        Some(Manager::Dnf)
+    );
+    assert_eq!(Manager::of("ID=\"opensuse-leap\"\nID_LIKE=\"suse\"", all), Some(Manager::Zypper));
+    assert_eq!(Manager::of("ID=arch", all), Some(Manager::Pacman));
+    assert_eq!(Manager::of("ID=void", |program| program == "dnf"), Some(Manager::Dnf));
+    assert_eq!(Manager::of("ID=arch", |program| program == "apt-get"), Some(Manager::Apt));
+    assert_eq!(Manager::of("ID=nixos", |_| false), None);
+}
+
+#[test]
+fn knows_old_lists() {
+    let temp = tempfile::tempdir().unwrap();
+    let lists = Utf8PathBuf::from_path_buf(temp.path().to_owned()).unwrap();
+    let now = SystemTime::now();
+    assert!(apt_lists_are_old(&lists.join("nowhere"), now));
+    assert!(apt_lists_are_old(&lists, now), "empty");
+    std::fs::write(lists.join("deb.example.org_main_binary-amd64_Packages.lz4"), "").unwrap();
+    assert!(!apt_lists_are_old(&lists, now));
+    assert!(apt_lists_are_old(&lists, now + Duration::from_secs(2 * 24 * 3600)));
+}

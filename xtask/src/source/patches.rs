@@ -1,0 +1,89 @@
+//! Patches of a pin: part of what its tree is.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::listing::sha256_of;
+use crate::diag::Hint;
+use crate::progress::Progress;
+use crate::shell::Shell;
+
+/// The `*.patch` files of a folder in the order of their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Patches {
+    files: Vec<Patch>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Patch {
+    path: Utf8PathBuf,
+    sha256: String,
+}
+
+impl Patches {
+    /// # Errors
+    /// If the folder cannot be read or has no patch: a pin that names it means to have some.
+    pub(super) fn read(folder: Option<&Utf8Path>) -> Result<Self> {
+        let Some(folder) = folder else { return Ok(Patches::default()) };
+        let read = || format!("failed to read patch folder {folder}");
+        let mut files = Vec::new();
+        for entry in folder.read_dir_utf8().with_context(read)? {
+            let path = entry.with_context(read)?.into_path();
+            if path.extension() == Some("patch") {
+                let bytes =
+                    std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
+                files.push(Patch { path, sha256: sha256_of(&bytes) });
+            }
+        }
+        if files.is_empty() {
+            bail!("patch folder {folder} has no *.patch file");
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Patches { files })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// One hash for all patches, their names and their order; `None` if there are none.
+    pub(super) fn sha256(&self) -> Option<String> {
+        (!self.is_empty()).then(|| sha256_of(self.records().join("\n").as_bytes()))
+    }
+
+    /// `NAME@<sha256>` of each, in order.
+    pub(super) fn records(&self) -> Vec<String> {
+        self.files
+            .iter()
+            .map(|patch| {
+                let name = patch.path.file_name().unwrap_or(patch.path.as_str());
+                format!("{name}@{}", patch.sha256)
+            })
+            .collect()
+    }
+
+    /// Applies them to `tree`. Lines may have moved, but nothing is guessed (no fuzz).
+    ///
+    /// # Errors
+    /// Naming the first patch that does not apply; `tree` is then of no use any more.
+    pub(super) fn apply(&self, shell: &Shell, progress: Progress, tree: &Utf8Path) -> Result<()> {
+        for Patch { path, .. } in &self.files {
+            progress.say(format!("applying {}", path.file_name().unwrap_or(path.as_str())));
+            let cmd = xshell::cmd!(
+                shell.sh,
+                "patch --strip=1 --directory={tree} --input={path} --batch --forward --fuzz=0
+                 --no-backup-if-mismatch --reject-file=- --quiet"
+            );
+            let done = shell.run(cmd, Duration::from_secs(120))?;
+            if !done.success() {
+                let said = format!("{}{}", done.stdout, done.stderr);
+                return Err(anyhow!("{}", said.trim())
+                    .context(format!("failed to apply patch {path}: {}", done.how())))
+                .hint(|| "bring the patch up to this version of the source, or remove it");
+            }
+        }
+        Ok(())
+    }
+}

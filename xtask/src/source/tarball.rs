@@ -1,0 +1,87 @@
+//! A kernel tarball with a known sha256: a file, or one that is downloaded.
+
+use anyhow::{Context, Result, anyhow};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::download::download;
+use super::listing::sha256_of_file;
+use super::pins::Location;
+use super::{Archive, listing};
+use crate::diag::Hint;
+use crate::progress::Progress;
+use crate::shell::Shell;
+
+/// The version in the file's name, as in `linux-6.12.8.tar.xz`; else the head of its hash.
+pub(super) fn version(from: &Location, sha256: &str) -> String {
+    let name = match from {
+        Location::Url(url) => url.rsplit('/').next().unwrap_or_default(),
+        Location::File(path) => path.file_name().unwrap_or_default(),
+    };
+    let stem = name.trim_end_matches(".tar.xz").trim_end_matches(".tar.gz");
+    let version = stem.strip_prefix("linux-").unwrap_or(stem);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    if version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(plain) {
+        return version.to_owned();
+    }
+    sha256.get(..12).unwrap_or(sha256).to_owned()
+}
+
+/// Gets the file and checks it. A part of a download stays in `cache`, so that the next run can go
+/// on from there; what turns out to be something else is removed.
+pub(super) fn obtain(
+    shell: &Shell,
+    progress: Progress,
+    from: &Location,
+    sha256: &str,
+    cache: &Utf8Path,
+) -> Result<Archive> {
+    let (path, what) = match from {
+        Location::File(path) => (path.clone(), path.to_string()),
+        Location::Url(url) => {
+            let ending = if url.ends_with(".gz") { "gz" } else { "xz" };
+            let path = partial(cache, sha256, ending);
+            download(shell, progress, url, &path)?;
+            (path, url.clone())
+        }
+    };
+    let found = sha256_of_file(shell, &path)?;
+    if found == sha256 {
+        return Ok(Archive { path, version: version(from, sha256), sha256: found });
+    }
+    let error = anyhow!("{what} has sha256 {found}, expected {sha256}");
+    match from {
+        Location::File(_) => Err(error).hint(|| "put the right file there, or mend sources.toml"),
+        Location::Url(_) => {
+            std::fs::remove_file(&path).with_context(|| format!("failed to remove {path}"))?;
+            Err(error).hint(|| "the download was removed; if the URL is right, mend sources.toml")
+        }
+    }
+}
+
+/// Where a download grows; its name says what it is to become.
+fn partial(cache: &Utf8Path, sha256: &str, ending: &str) -> Utf8PathBuf {
+    cache.join(format!("{}.part.tar.{ending}", sha256.get(..16).unwrap_or(sha256)))
+}
+
+impl Archive {
+    /// A file that nobody has told the hash of yet.
+    pub(super) fn of(shell: &Shell, path: Utf8PathBuf, version: &str) -> Result<Self> {
+        let sha256 = listing::sha256_of_file(shell, &path)?;
+        Ok(Archive { path, version: version.to_owned(), sha256 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_version_in_a_name() {
+        let sha = "0123456789abcdef";
+        let url = |url: &str| version(&Location::Url(url.to_owned()), sha);
+        assert_eq!(url("https://example.org/v6.x/linux-6.12.8.tar.xz"), "6.12.8");
+        assert_eq!(url("https://example.org/linux-6.12-rc3.tar.gz"), "6.12-rc3");
+        assert_eq!(url("https://example.org/snapshot.tar.gz"), "0123456789ab");
+        assert_eq!(url("https://example.org/linux-6.1 x.tar.gz"), "0123456789ab");
+    }
+}

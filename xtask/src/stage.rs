@@ -1,0 +1,139 @@
+//! Puts an image where it is expected, whole or not at all.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{FlockOperation, flock};
+use serde::Serialize;
+use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
+
+use crate::hash;
+use crate::progress::Progress;
+use crate::shell::Shell;
+
+/// All that decides an image; the key of a target is its hash.
+#[derive(Serialize)]
+pub(crate) struct Identity<'a> {
+    pub source: &'a SourceRecord,
+    pub config_sha256: &'a str,
+    pub toolchain: &'a ToolchainRecord,
+    pub format: ImageFormat,
+    pub tool_version: &'a str,
+}
+
+impl Identity<'_> {
+    pub(crate) fn key(&self) -> Result<String> {
+        Ok(hash::of_bytes(serde_json::to_vec(self).context("failed to write an identity")?))
+    }
+}
+
+/// The file beside an image that says what it is.
+pub(crate) fn manifest_path(image: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{image}.json"))
+}
+
+/// The manifest beside an image; none if there is none that can be read.
+pub(crate) fn read_manifest(image: &Utf8Path) -> Option<Manifest> {
+    serde_json::from_slice(&std::fs::read(manifest_path(image)).ok()?).ok()
+}
+
+/// The image is there, is what its manifest says, and has this key.
+pub(crate) fn is_current(image: &Utf8Path, key: &str) -> bool {
+    let Some(manifest) = read_manifest(image).filter(|manifest| manifest.key == key) else {
+        return false;
+    };
+    let size = std::fs::metadata(image).map(|metadata| metadata.len());
+    size.is_ok_and(|size| size == manifest.size)
+        && hash::of_file(image).is_ok_and(|sha256| sha256 == manifest.sha256)
+}
+
+/// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.
+const MODE: u32 = 0o640;
+
+/// Replaces image and manifest at `to`. The manifest goes first: it names the hash of its image, so
+/// that a kill between the two leaves the old image whole and is seen by the next run.
+///
+/// # Errors
+/// If a file cannot be written; what was there before then stays.
+pub(crate) fn stage(image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<()> {
+    let folder = to.parent().unwrap_or(Utf8Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("failed to create folder {folder}"))?;
+    sweep(folder)?;
+    let content = File::open(image).with_context(|| format!("failed to read {image}"))?;
+    let new_image = temporary(folder, to, content)?;
+    let json = serde_json::to_vec_pretty(manifest).context("failed to write a manifest")?;
+    let beside = manifest_path(to);
+    let new_manifest = temporary(folder, &beside, json.as_slice())?;
+    publish(new_manifest, &beside)?;
+    publish(new_image, to)?;
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("failed to flush folder {folder}"))
+}
+
+const TEMPORARY: &str = ".guest-kernel-";
+
+/// A complete, flushed file in the folder of its destination.
+fn temporary(
+    folder: &Utf8Path,
+    to: &Utf8Path,
+    mut content: impl std::io::Read,
+) -> Result<tempfile::NamedTempFile> {
+    let mut write = || -> std::io::Result<_> {
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+        std::io::copy(&mut content, &mut file)?;
+        file.flush()?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(MODE))?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    };
+    write().with_context(|| format!("failed to write {to}; what was there is untouched"))
+}
+
+fn publish(file: tempfile::NamedTempFile, to: &Utf8Path) -> Result<()> {
+    file.persist(to).map(drop).with_context(|| format!("failed to replace {to}"))
+}
+
+/// Removes what a killed run left. The lock is held, so no live run owns any of it.
+fn sweep(folder: &Utf8Path) -> Result<()> {
+    for entry in folder.read_dir_utf8().with_context(|| format!("failed to list {folder}"))? {
+        let entry = entry.with_context(|| format!("failed to list {folder}"))?;
+        if entry.file_name().starts_with(TEMPORARY) {
+            std::fs::remove_file(entry.path())
+                .with_context(|| format!("failed to remove {}", entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Held by the one run that may write in a folder; the system lets go of it when the run ends,
+/// however it ends. It is the folder itself that is locked: nothing is left behind.
+pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file is what unlocks")] File);
+
+impl Lock {
+    /// Waits, and says so, while another run holds it.
+    pub(crate) fn take(shell: &Shell, progress: Progress, folder: &Utf8Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create folder {folder}"))?;
+        let file = File::open(folder).with_context(|| format!("failed to open folder {folder}"))?;
+        let mut said = false;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("failed to lock folder {folder}"));
+                }
+            }
+            if !said {
+                progress.say(format!("waiting for another run that works in {folder}"));
+                said = true;
+            }
+            shell.check_interrupt()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}

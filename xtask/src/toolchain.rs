@@ -1,0 +1,88 @@
+//! Which compiler and binutils build for an arch, and what identifies them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use camino::{Utf8Path, Utf8PathBuf};
+use vmm_kernel::{Arch, ToolchainRecord};
+use xshell::{Cmd, cmd};
+
+use crate::diag::Hint;
+use crate::shell::Shell;
+
+/// A GNU toolchain: the tools' names are `<prefix>gcc`, `<prefix>ld`, …
+#[derive(Debug, Clone)]
+pub(crate) struct Toolchain {
+    pub arch: Arch,
+    /// kbuild's `CROSS_COMPILE`; empty for the host's own tools.
+    pub prefix: String,
+    pub record: ToolchainRecord,
+}
+
+impl Toolchain {
+    /// Finds the tools for `arch`: those with the given prefix, else the host's own for its own
+    /// arch, else the GNU cross tools.
+    ///
+    /// # Errors
+    /// If a tool is missing or does not answer `--version`.
+    pub(crate) fn find(shell: &Shell, arch: Arch, prefix: Option<&str>) -> Result<Self> {
+        let native = Arch::host().is_ok_and(|host| host == arch);
+        let prefix = match (prefix, native) {
+            (Some(prefix), _) => prefix,
+            (None, true) => "",
+            (None, false) => arch.gnu_prefix(),
+        };
+        let mut versions = vec![];
+        for tool in ["gcc", "ld", "as"] {
+            versions.push(version(shell, arch, &format!("{prefix}{tool}"))?);
+        }
+        let record = ToolchainRecord { name: "gcc".to_owned(), versions };
+        Ok(Toolchain { arch, prefix: prefix.to_owned(), record })
+    }
+
+    pub(crate) fn tool(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A `make` in `tree` that writes to `obj` only, for this arch and with these tools. What kbuild
+    /// writes into a kernel of its time, place and builder is fixed (the tree's
+    /// Documentation/kbuild/reproducible-builds.rst).
+    pub(crate) fn make<'a>(&self, shell: &'a Shell, tree: &Utf8Path, obj: &Utf8Path) -> Cmd<'a> {
+        let arch = self.arch.kbuild();
+        let prefix = &self.prefix;
+        let make = cmd!(shell.sh, "make -C {tree} O={obj} ARCH={arch} CROSS_COMPILE={prefix} LOCALVERSION=");
+        let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
+        make.envs(FIXED_VARIABLES.iter().copied())
+    }
+}
+
+/// What a user's shell or an outer `make` may hold and kbuild would listen to.
+const FOREIGN_VARIABLES: [&str; 9] = [
+    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "KCONFIG_CONFIG", "KCFLAGS",
+    "KCPPFLAGS", "KAFLAGS",
+];
+
+const FIXED_VARIABLES: [(&str, &str); 6] = [
+    ("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970"),
+    ("KBUILD_BUILD_USER", "kuasar"),
+    ("KBUILD_BUILD_HOST", "kuasar"),
+    ("KBUILD_BUILD_VERSION", "1"),
+    ("SOURCE_DATE_EPOCH", "0"),
+    ("LC_ALL", "C"),
+];
+
+/// Where a program is on PATH.
+pub(crate) fn on_path(program: &str) -> Option<Utf8PathBuf> {
+    which::which(program).ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok())
+}
+
+fn version(shell: &Shell, arch: Arch, tool: &str) -> Result<String> {
+    on_path(tool)
+        .ok_or_else(|| anyhow!("no `{tool}` on PATH, which a kernel for {arch} is built with"))
+        .hint(|| {
+            format!("`cargo xtask setup --arch {arch}` installs it, --cross-compile names another")
+        })?;
+    let asked = shell.run(cmd!(shell.sh, "{tool} --version"), Duration::from_secs(20))?;
+    let line = asked.stdout.lines().next().filter(|_| asked.success()).map(str::to_owned);
+    line.with_context(|| format!("failed to ask `{tool} --version`: {}", asked.how()))
+}
