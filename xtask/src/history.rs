@@ -30,6 +30,12 @@ pub(crate) struct Entry {
     evidence: String,
 }
 
+/// `6.9`, as people and history files say it, not `6.9.0`.
+fn short(version: &KernelVersion) -> String {
+    let text = version.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
 fn version<'de, D: Deserializer<'de>>(text: D) -> Result<Option<KernelVersion>, D::Error> {
     let text = String::deserialize(text)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
@@ -60,7 +66,9 @@ impl History {
         let path = conf_dir.join("history.toml");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(error).with_context(|| format!("failed to read {path}")),
         };
         let history: Self =
@@ -81,7 +89,11 @@ impl History {
     }
 
     /// Older names of a symbol, for asking a tree which of them it knows.
-    pub(crate) fn older_names<'a>(&'a self, symbol: &'a str, arch: Arch) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn older_names<'a>(
+        &'a self,
+        symbol: &'a str,
+        arch: Arch,
+    ) -> impl Iterator<Item = &'a str> {
         self.of(symbol, arch).flat_map(|entry| &entry.was).map(String::as_str)
     }
 
@@ -97,8 +109,8 @@ impl History {
             return Some(Past::Called(older.to_owned()));
         }
         self.of(symbol, arch).find_map(|entry| match (&entry.since, &entry.until) {
-            (Some(since), _) if version < since => Some(Past::CameWith(since.to_string())),
-            (_, Some(until)) if version >= until => Some(Past::WentWith(until.to_string())),
+            (Some(since), _) if version < since => Some(Past::CameWith(short(since))),
+            (_, Some(until)) if version >= until => Some(Past::WentWith(short(until))),
             _ => None,
         })
     }
@@ -111,7 +123,8 @@ mod tests {
     fn explain(entry: &str, version: &str, known: &[&str]) -> Option<Past> {
         let text = format!("[[symbol]]\nname = \"NEW\"\nevidence = \"init/Kconfig\"\n{entry}\n");
         let history: History = toml::from_str(&text).unwrap();
-        history.explain("NEW", Arch::X86_64, &version.parse().unwrap(), |name| known.contains(&name))
+        history
+            .explain("NEW", Arch::X86_64, &version.parse().unwrap(), |name| known.contains(&name))
     }
 
     #[test]

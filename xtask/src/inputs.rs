@@ -47,7 +47,11 @@ impl Inputs {
     /// command and dependencies (the tree's `scripts/basic/fixdep.c`), `auto.conf.cmd` every
     /// Kconfig file. Makefiles and scripts that `make` reads by itself are added. `before` saves
     /// hashing what has not changed since.
-    pub(crate) fn collect(tree: &Utf8Path, obj: &Utf8Path, before: Option<&Inputs>) -> Result<Self> {
+    pub(crate) fn collect(
+        tree: &Utf8Path,
+        obj: &Utf8Path,
+        before: Option<&Inputs>,
+    ) -> Result<Self> {
         let mut names = named_in_commands(tree, obj)?;
         let folders: BTreeSet<Utf8PathBuf> =
             names.iter().flat_map(|name| name.ancestors().skip(1)).map(Utf8PathBuf::from).collect();
@@ -65,7 +69,8 @@ impl Inputs {
             };
             files.insert(name, Input { stamp, sha256 });
         }
-        let stamped = folders.into_iter().filter_map(|dir| Some((Stamp::of(&tree.join(&dir))?, dir)));
+        let stamped =
+            folders.into_iter().filter_map(|dir| Some((Stamp::of(&tree.join(&dir))?, dir)));
         Ok(Inputs { files, folders: stamped.map(|(stamp, dir)| (dir, stamp)).collect() })
     }
 
@@ -82,10 +87,6 @@ impl Inputs {
         let lines = self.files.iter().map(|(path, input)| format!("{} {path}\n", input.sha256));
         hash::of_bytes(lines.collect::<String>())
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.files.len()
-    }
 }
 
 const MAKE_FILES: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
@@ -96,7 +97,8 @@ fn makefile_parts(tree: &Utf8Path, folders: &BTreeSet<Utf8PathBuf>) -> BTreeSet<
         name.starts_with("Makefile.") || name.ends_with(".include") || name.ends_with(".sh")
     };
     let listed = folders.iter().filter_map(|dir| Some((dir, tree.join(dir).read_dir_utf8().ok()?)));
-    let entries = listed.flat_map(|(dir, entries)| entries.flatten().map(move |e| dir.join(e.file_name())));
+    let entries =
+        listed.flat_map(|(dir, entries)| entries.flatten().map(move |e| dir.join(e.file_name())));
     entries.filter(|path| path.file_name().is_some_and(part)).collect()
 }
 
@@ -111,7 +113,8 @@ fn named_in_commands(tree: &Utf8Path, obj: &Utf8Path) -> Result<BTreeSet<Utf8Pat
             continue;
         }
         let path = entry.path();
-        let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
         for word in String::from_utf8_lossy(&bytes).split_ascii_whitespace() {
             if let Some(name) = word.strip_prefix(&prefix) {
                 insert_file(tree, name, &mut names);
@@ -155,7 +158,15 @@ mod tests {
     /// A tree with three sources, and the object tree of a build that read two of them.
     fn trees(root: &Utf8Path) -> (Utf8PathBuf, Utf8PathBuf) {
         let (tree, obj) = (root.join("tree"), root.join("obj"));
-        for name in ["Makefile", "kernel/Makefile", "kernel/fork.c", "include/a.h", "drivers/x.c", "scripts/Makefile.build", "scripts/gen.sh"] {
+        for name in [
+            "Makefile",
+            "kernel/Makefile",
+            "kernel/fork.c",
+            "include/a.h",
+            "drivers/x.c",
+            "scripts/Makefile.build",
+            "scripts/gen.sh",
+        ] {
             write(tree.join(name), name);
         }
         let command = format!(
@@ -179,7 +190,14 @@ mod tests {
         let (tree, obj) = trees(&root);
         let inputs = Inputs::collect(&tree, &obj, None).unwrap();
         let names: Vec<_> = inputs.files.keys().map(|name| name.as_str()).collect();
-        let expected = ["Makefile", "include/a.h", "kernel/Makefile", "kernel/fork.c", "scripts/Makefile.build", "scripts/gen.sh"];
+        let expected = [
+            "Makefile",
+            "include/a.h",
+            "kernel/Makefile",
+            "kernel/fork.c",
+            "scripts/Makefile.build",
+            "scripts/gen.sh",
+        ];
         assert_eq!(names, expected);
         assert_eq!(inputs.changed(&tree), None);
     }
@@ -207,7 +225,10 @@ mod tests {
         assert_eq!(inputs.changed(&tree), None);
         std::fs::write(tree.join("kernel/fork.c"), "kernel/fork.c").unwrap();
         assert!(inputs.changed(&tree).is_some());
-        assert_eq!(Inputs::collect(&tree, &obj, Some(&inputs)).unwrap().identity(), inputs.identity());
+        assert_eq!(
+            Inputs::collect(&tree, &obj, Some(&inputs)).unwrap().identity(),
+            inputs.identity()
+        );
     }
 
     #[test]

@@ -103,10 +103,15 @@ impl Build<'_> {
         if differing.is_empty() {
             return Ok(());
         }
-        let lines: Vec<_> =
-            differing.iter().map(|(before, after)| format!("  resolved {before}, built {after}")).collect();
-        Err(anyhow!("the kernel was built with another configuration than resolved\n{}", lines.join("\n")))
-            .hint(|| format!("compare with {path}; was the toolchain changed during the build?"))
+        let lines: Vec<_> = differing
+            .iter()
+            .map(|(before, after)| format!("  resolved {before}, built {after}"))
+            .collect();
+        Err(anyhow!(
+            "the kernel was built with another configuration than resolved\n{}",
+            lines.join("\n")
+        ))
+        .hint(|| format!("compare with {path}; was the toolchain changed during the build?"))
     }
 }
 

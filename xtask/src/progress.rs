@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How work in progress is shown; handed to every stage that takes longer than a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     Bars,
     Lines,
     Silent,
@@ -15,24 +15,24 @@ pub enum Progress {
 
 impl Progress {
     /// A bar over bytes.
-    pub fn bytes(self, what: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
+    pub(crate) fn bytes(self, what: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
         self.bar(what, total, "{msg:24} [{bar:30}] {bytes}/{total_bytes} {eta} left")
     }
 
     /// A bar over counted steps.
-    pub fn steps(self, what: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
+    pub(crate) fn steps(self, what: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
         self.bar(what, total, "{msg:24} [{bar:30}] {pos}/{len} {eta} left {prefix}")
     }
 
     /// Work whose length nobody knows.
-    pub fn spinner(self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
+    pub(crate) fn spinner(self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
         let bar = self.bar(what, 0, "{spinner} {msg} {elapsed}");
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }
 
     /// A line that stays.
-    pub fn say(self, line: impl std::fmt::Display) {
+    pub(crate) fn say(self, line: impl std::fmt::Display) {
         if self != Progress::Silent {
             anstream::eprintln!("{line}");
         }

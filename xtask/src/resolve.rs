@@ -130,7 +130,8 @@ impl Resolver<'_> {
     fn allnoconfig(&self, assignments: &[Assignment]) -> Result<String> {
         let requested = self.work.join("requested.config");
         let lines: String = assignments.iter().map(|a| a.line() + "\n").collect();
-        std::fs::write(&requested, lines).with_context(|| format!("failed to write {requested}"))?;
+        std::fs::write(&requested, lines)
+            .with_context(|| format!("failed to write {requested}"))?;
         let log = self.work.join("allnoconfig.log");
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.work);
         let make = make.arg("allnoconfig").env("KCONFIG_ALLCONFIG", &requested);
@@ -146,13 +147,17 @@ impl Resolver<'_> {
 
     /// What the tree says of symbols, with their values in the `.config` resolved last. Those that
     /// it does not know are left out.
-    fn ask<'a>(&self, symbols: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, TreeSays>> {
+    fn ask<'a>(
+        &self,
+        symbols: impl Iterator<Item = &'a str>,
+    ) -> Result<BTreeMap<String, TreeSays>> {
         let names: String = symbols.map(|symbol| format!("{symbol}\n")).collect();
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
         let names_file = self.work.join("ask.names");
-        std::fs::write(&names_file, names).with_context(|| format!("failed to write {names_file}"))?;
+        std::fs::write(&names_file, names)
+            .with_context(|| format!("failed to write {names_file}"))?;
         self.compile_ask()?;
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.work);
         let make = make.args(["-s", "config", "config-prog=ask"]).env("ASK_SYMBOLS", &names_file);
@@ -172,7 +177,8 @@ impl Resolver<'_> {
         let shared = self.tree.dir.join("scripts/include");
         let conf = kconfig_objects(&objects)?;
         let program = objects.join("ask");
-        let gcc = cmd!(self.shell.sh, "gcc -I {kconfig} -I {shared} {source} {conf...} -o {program}");
+        let gcc =
+            cmd!(self.shell.sh, "gcc -I {kconfig} -I {shared} {source} {conf...} -o {program}");
         let compiled = self.shell.run(gcc, DEADLINE)?;
         if !compiled.success() {
             bail!("failed to compile {source}: {}\n{}", compiled.how(), compiled.stderr.trim());
@@ -212,7 +218,12 @@ fn parse_answer(body: &str) -> TreeSays {
         let text = line.trim_start();
         if let Some(place) = text.strip_prefix("Defined at ") {
             let place = place.to_owned();
-            says.definitions.push(Definition { place, prompt: None, depends_on: None, visible_if: None });
+            says.definitions.push(Definition {
+                place,
+                prompt: None,
+                depends_on: None,
+                visible_if: None,
+            });
         } else if let Some(last) = says.definitions.last_mut() {
             let field = |key| text.strip_prefix(key).map(|value: &str| value.trim().to_owned());
             last.prompt = field("Prompt:").or(last.prompt.take());
@@ -287,10 +298,18 @@ mod tests {
             value: value.into(),
             place: Place { path: "f.conf".into(), line: 1 },
         };
-        let asked = [assign("A", "y"), assign("B", "n"), assign("C", "n"), assign("D", "0xFF"),
-            assign("E", "m"), assign("F", "y"), assign("G", "\"x\"")];
+        let asked = [
+            assign("A", "y"),
+            assign("B", "n"),
+            assign("C", "n"),
+            assign("D", "0xFF"),
+            assign("E", "m"),
+            assign("F", "y"),
+            assign("G", "\"x\""),
+        ];
         let config = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\nCONFIG_D=0xff\nCONFIG_E=y\nCONFIG_G=\"x\"\n";
-        let found: Vec<_> = compare(config, &asked).into_iter().map(|f| (f.symbol, f.got)).collect();
+        let found: Vec<_> =
+            compare(config, &asked).into_iter().map(|f| (f.symbol, f.got)).collect();
         let expected = [("C", "y"), ("E", "y"), ("F", "n")];
         assert_eq!(found, expected.map(|(symbol, got)| (symbol.to_owned(), got.to_owned())));
     }

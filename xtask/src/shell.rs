@@ -16,9 +16,11 @@ use anyhow::{Context, Result};
 use camino::Utf8Path;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::progress::Progress;
+
 /// The user asked to stop (SIGINT, SIGTERM or SIGHUP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interrupted;
+pub(crate) struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,14 +31,16 @@ impl fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 /// Builds commands (with `xshell::cmd!` on `shell.sh`) and runs them.
-pub struct Shell {
+pub(crate) struct Shell {
     pub sh: xshell::Shell,
     stop: Arc<AtomicBool>,
+    /// Where each command is shown before it runs.
+    show: Option<Progress>,
 }
 
 /// How a process ended, with what it printed when it was captured.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
@@ -46,19 +50,19 @@ pub struct Finished {
 }
 
 impl Finished {
-    pub fn success(&self) -> bool {
+    pub(crate) fn success(&self) -> bool {
         self.status.success() && !self.timed_out
     }
 
     /// The end of what it printed on stderr, or on stdout where that is empty.
-    pub fn last_lines(&self, count: usize) -> String {
+    pub(crate) fn last_lines(&self, count: usize) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let lines: Vec<&str> = text.trim_end().lines().collect();
         lines[lines.len().saturating_sub(count)..].join("\n")
     }
 
     /// "exit status 2", "killed by signal 9" or "killed after 120 s".
-    pub fn how(&self) -> String {
+    pub(crate) fn how(&self) -> String {
         match (self.timed_out, self.status.code(), self.status.signal()) {
             (true, ..) => format!("killed after {} s", self.elapsed.as_secs()),
             (_, Some(code), _) => format!("exit status {code}"),
@@ -69,14 +73,14 @@ impl Finished {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     Stdout,
     Stderr,
 }
 
 /// What the reader of a running process's lines wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     Continue,
     /// Enough was seen: kill the process; its end is not a failure.
     Stop,
@@ -84,24 +88,24 @@ pub enum Next {
 
 impl Shell {
     /// Takes over SIGINT, SIGTERM and SIGHUP for the life of the program.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new(show: Option<Progress>) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
             .context("failed to take over the interrupt signal")?;
         let sh = xshell::Shell::new().context("failed to read the working folder")?;
-        Ok(Shell { sh, stop })
+        Ok(Shell { sh, stop, show })
     }
 
     /// A shell that no signal reaches: tests share one process, which has one handler.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         let sh = xshell::Shell::new().expect("the working folder exists");
-        Shell { sh, stop: Arc::default() }
+        Shell { sh, stop: Arc::default(), show: None }
     }
 
     /// Fails once the user has asked to stop. Long work that is not a process calls it now and then.
-    pub fn check_interrupt(&self) -> Result<()> {
+    pub(crate) fn check_interrupt(&self) -> Result<()> {
         if self.stop.load(Ordering::SeqCst) { Err(Interrupted.into()) } else { Ok(()) }
     }
 
@@ -110,12 +114,12 @@ impl Shell {
     /// # Errors
     /// If the program cannot be started, or the user interrupts. An exit status other than zero
     /// is no error here.
-    pub fn run(&self, cmd: impl Into<Command>, deadline: Duration) -> Result<Finished> {
+    pub(crate) fn run(&self, cmd: impl Into<Command>, deadline: Duration) -> Result<Finished> {
         self.capture(cmd, deadline, None)
     }
 
     /// Runs to the end, captures both streams and copies them to `log`.
-    pub fn run_logged(
+    pub(crate) fn run_logged(
         &self,
         cmd: impl Into<Command>,
         deadline: Duration,
@@ -142,7 +146,7 @@ impl Shell {
     }
 
     /// Runs, handing over each line as it comes and copying it to `log`.
-    pub fn stream(
+    pub(crate) fn stream(
         &self,
         cmd: impl Into<Command>,
         deadline: Duration,
@@ -153,8 +157,12 @@ impl Shell {
         let mut log = log
             .map(|path| File::create(path).with_context(|| format!("failed to create log {path}")))
             .transpose()?;
+        let cmd: Command = cmd.into();
+        if let Some(progress) = self.show {
+            progress.say(format!("+ {cmd:?}"));
+        }
         let start = Instant::now();
-        let mut group = Group::spawn(cmd.into())?;
+        let mut group = Group::spawn(cmd)?;
         let lines = group.lines();
         let mut timed_out = false;
         let mut kill = false;

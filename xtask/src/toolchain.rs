@@ -50,7 +50,10 @@ impl Toolchain {
     pub(crate) fn make<'a>(&self, shell: &'a Shell, tree: &Utf8Path, obj: &Utf8Path) -> Cmd<'a> {
         let arch = self.arch.kbuild();
         let prefix = &self.prefix;
-        let make = cmd!(shell.sh, "make -C {tree} O={obj} ARCH={arch} CROSS_COMPILE={prefix} LOCALVERSION=");
+        let make = cmd!(
+            shell.sh,
+            "make -C {tree} O={obj} ARCH={arch} CROSS_COMPILE={prefix} LOCALVERSION="
+        );
         let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
         make.envs(FIXED_VARIABLES.iter().copied())
     }
@@ -58,8 +61,15 @@ impl Toolchain {
 
 /// What a user's shell or an outer `make` may hold and kbuild would listen to.
 const FOREIGN_VARIABLES: [&str; 9] = [
-    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "KCONFIG_CONFIG", "KCFLAGS",
-    "KCPPFLAGS", "KAFLAGS",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "MAKEOVERRIDES",
+    "KBUILD_OUTPUT",
+    "KCONFIG_CONFIG",
+    "KCFLAGS",
+    "KCPPFLAGS",
+    "KAFLAGS",
 ];
 
 const FIXED_VARIABLES: [(&str, &str); 6] = [

@@ -194,7 +194,7 @@ mod tests {
         let error = parse_config(Utf8Path::new("c.toml"), "[hypervisor]\nkernel_path = 3\n".into());
         assert_eq!(
             error.unwrap_err().to_string(),
-            "c.toml:2: invalid type: integer `3`, expected a Utf8PathBuf"
+            "c.toml:2: invalid type: integer `3`, expected a UTF-8 path string"
         );
     }
 }

@@ -103,11 +103,6 @@ impl Console {
         }
     }
 
-    /// Whether the kernel came as far as its init, or to an end of its own.
-    pub(super) fn progressed(&self) -> bool {
-        self.start.is_some() || self.panic.is_some()
-    }
-
     fn kernel_line(&mut self, line: &str) {
         const PANIC: &str = "Kernel panic - not syncing: ";
         if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {

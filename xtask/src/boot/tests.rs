@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use super::console::Console;
 use super::verdict::{End, Verdict};
 
-/// The nonce of every console in `testdata`.
+/// The nonce of every console in `tests/data/boot`.
 const NONCE: &str = "0123456789abcdef";
 
 const ENDED: End = End { timed_out: None, flooded: false, failed: None, errors: vec![] };
@@ -21,7 +21,7 @@ fn read(text: &str) -> Console {
 /// Every `NAME.console` gives the verdict and the checks of `NAME.json`.
 #[test]
 fn consoles() {
-    let dir = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/boot/testdata"));
+    let dir = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/boot"));
     let mut seen = 0;
     for entry in dir.read_dir_utf8().unwrap() {
         let path = entry.unwrap().into_path();

@@ -147,8 +147,8 @@ impl Verdict {
     }
 }
 
-const SILENT: &str = "either the image has the wrong format for the machine, or the kernel has no \
-    console there (SERIAL_8250_CONSOLE or SERIAL_AMBA_PL011_CONSOLE, VIRTIO_CONSOLE)";
+const SILENT: &str = "the image has the wrong format for the machine, or the kernel has no console \
+    there (SERIAL_8250_CONSOLE or SERIAL_AMBA_PL011_CONSOLE, VIRTIO_CONSOLE), or too little memory";
 
 const NO_END: &str = "the guest gave its verdict but could not end the machine: powering off takes \
     ACPI on x86_64 (PSCI on aarch64)";
@@ -167,6 +167,10 @@ const CAUSES: &[(&str, &str)] = &[
     (
         "without PVH ELF Note",
         "QEMU boots an ELF kernel through PVH only: build it with PVH, or give a bzImage",
+    ),
+    (
+        "linux kernel too old",
+        "QEMU takes the file for no kernel: give a bzImage or, with a PVH note, an ELF vmlinux",
     ),
     ("Could not access KVM", "give --accel tcg, or give yourself access to /dev/kvm"),
     ("Cannot allocate memory", "give the guest less memory with --memory"),

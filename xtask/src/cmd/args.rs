@@ -84,12 +84,24 @@ impl SourceArgs {
     }
 
     /// The tree that is meant, fetched and unpacked if need be.
-    pub(crate) fn tree(&self, ctx: &Context, workspace: &Workspace, conf_dir: &camino::Utf8Path) -> Result<Tree> {
+    pub(crate) fn tree(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &camino::Utf8Path,
+    ) -> Result<Tree> {
         if let Some(dir) = &self.kernel_dir {
             return source::user_tree(&camino::absolute_utf8(dir)?);
         }
         let sources = Sources::read(conf_dir)?;
         let pin = sources.pin(self.source.as_deref())?;
-        source::fetch(&ctx.shell, ctx.progress, &sources, pin, &workspace.work.join("source"), self.locked)
+        source::fetch(
+            &ctx.shell,
+            ctx.progress,
+            &sources,
+            pin,
+            &workspace.work.join("source"),
+            self.locked,
+        )
     }
 }

@@ -15,6 +15,7 @@ use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::plan::{Target, plan};
+use crate::stage;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -97,9 +98,30 @@ impl BootArgs {
             Some(sniffed) if sniffed.arch().is_some_and(|arch| arch != target.arch) => {
                 bail!("failed to boot {image} on {}: it is {sniffed}", target.arch)
             }
-            _ => Ok(image.clone()),
+            _ => {}
         }
+        if self.image.is_none() {
+            check_staged(image, target)?;
+        }
+        Ok(image.clone())
     }
+}
+
+/// One file name serves many targets: the staged image may be another one's.
+fn check_staged(image: &Utf8Path, target: &Target) -> Result<()> {
+    let Some(staged) = stage::read_manifest(image) else { return Ok(()) };
+    let wanted = (target.arch, target.kernel_type, &target.hypervisor);
+    if (staged.arch, staged.kernel_type, &staged.hypervisor) == wanted {
+        return Ok(());
+    }
+    let theirs = format!("{} {} for {}", staged.arch, staged.kernel_type, staged.hypervisor);
+    let wanted = format!("{} {} for {}", target.arch, target.kernel_type, target.hypervisor);
+    Err(anyhow!("failed to boot {image} as {wanted}: its manifest says {theirs}")).hint(|| {
+        format!(
+            "--arch {} --type {} --hypervisor {} boots it as what it is",
+            staged.arch, staged.kernel_type, staged.hypervisor
+        )
+    })
 }
 
 fn read_head(image: &Utf8Path) -> Result<Vec<u8>> {

@@ -12,6 +12,7 @@ use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context, setup};
 use crate::diag;
 use crate::fragment::{self, Requested};
+use crate::hash;
 use crate::history::History;
 use crate::image::{self, Wanted};
 use crate::kbuild::Build;
@@ -22,7 +23,6 @@ use crate::stage::{self, Identity, Lock};
 use crate::toolchain::Toolchain;
 use crate::variant::{Folder, Made, Record, TOOL_VERSION, request_hash};
 use crate::workspace::Workspace;
-use crate::hash;
 
 #[derive(Debug, Args)]
 pub(crate) struct KernelArgs {
@@ -130,7 +130,9 @@ fn check_image(ctx: &Context, plan: &Plan, file: &Utf8Path) -> Result<Answer> {
     for target in &plan.targets {
         checks.push(image::check(file, wanted(target))?);
     }
-    ctx.print(&checks, |checks| checks.iter().map(|checked| format!("{file}: {checked}\n")).collect())?;
+    ctx.print(&checks, |checks| {
+        checks.iter().map(|checked| format!("{file}: {checked}\n")).collect()
+    })?;
     Ok(Answer::Yes)
 }
 
@@ -310,9 +312,8 @@ impl<'a> Variant<'a> {
             format: target.format,
             tool_version: TOOL_VERSION,
         };
-        let missing = |f: &Finding| {
-            format!("{} ({})", fragment::config_line(&f.symbol, &f.asked), f.place)
-        };
+        let missing =
+            |f: &Finding| format!("{} ({})", fragment::config_line(&f.symbol, &f.asked), f.place);
         Ok(Manifest {
             key: identity.key()?,
             sha256: made.sha256.clone(),

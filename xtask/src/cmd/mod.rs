@@ -3,6 +3,7 @@
 mod args;
 mod boot;
 mod check;
+mod ci;
 mod kernel;
 mod plan;
 mod setup;
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 use crate::shell::Shell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     Human,
     Json,
 }
@@ -26,53 +27,55 @@ pub enum Format {
 /// Flags that every subcommand takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// How results are printed on stdout
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-    /// Say more
+    pub(crate) format: Format,
+    /// Show every command before it runs
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// Say only what went wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
-    pub color: ColorChoice,
+    pub(crate) color: ColorChoice,
 }
 
 /// The answer of a subcommand that did its work: exit code 0 or 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Yes,
     No,
 }
 
 /// What every subcommand needs; built once, then constant.
-pub struct Context {
-    pub shell: Shell,
-    pub progress: Progress,
-    pub format: Format,
-    pub verbose: bool,
+pub(crate) struct Context {
+    pub(crate) shell: Shell,
+    pub(crate) progress: Progress,
+    pub(crate) format: Format,
 }
 
 impl Context {
-    pub fn new(output: &OutputArgs) -> Result<Self> {
+    pub(crate) fn new(output: &OutputArgs) -> Result<Self> {
         let progress = match (output.quiet, std::io::stderr().is_terminal()) {
             (true, _) => Progress::Silent,
             (false, true) => Progress::Bars,
             (false, false) => Progress::Lines,
         };
         Ok(Context {
-            shell: Shell::new()?,
+            shell: Shell::new(output.verbose.then_some(progress))?,
             progress,
             format: output.format,
-            verbose: output.verbose,
         })
     }
 
     /// Prints a result on stdout: as JSON, or in the words that `human` gives.
-    pub fn print<T: Serialize>(&self, result: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
+    pub(crate) fn print<T: Serialize>(
+        &self,
+        result: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
         let text = match self.format {
             Format::Human => human(result),
             Format::Json => serde_json::to_string_pretty(result).context("failed to write JSON")?,
@@ -82,7 +85,7 @@ impl Context {
 }
 
 /// Makes anstream and clap follow `--color` for the rest of the program.
-pub fn set_color(choice: ColorChoice) {
+pub(crate) fn set_color(choice: ColorChoice) {
     match choice {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
         ColorChoice::Always => anstream::ColorChoice::Always,
@@ -94,21 +97,23 @@ pub fn set_color(choice: ColorChoice) {
 /// Tailors, builds, checks, stages and boots Kuasar's guest kernels
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub(crate) output: OutputArgs,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a guest kernel: plan, resolve, build, check the image, stage it
     Kernel(kernel::KernelArgs),
     /// Boot an image in QEMU and let the guest tell what it can do
     Boot(boot::BootArgs),
     /// Resolve lists on kernel sources and show what does not come out as asked; builds nothing
     Check(check::CheckArgs),
+    /// Take every step of the test: format, lint, tests, real builds, real boots
+    Ci(ci::CiArgs),
     /// Print the targets that `kernel` would make for the same flags
     Plan(plan::PlanArgs),
     /// Show and install what this host lacks for a build and a boot
@@ -118,11 +123,12 @@ pub enum Command {
 }
 
 impl Command {
-    pub fn run(self, ctx: &Context) -> Result<Answer> {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         match self {
             Command::Kernel(args) => args.run(ctx),
             Command::Boot(args) => args.run(ctx),
             Command::Check(args) => args.run(ctx),
+            Command::Ci(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),
             Command::Source(args) => args.run(ctx),

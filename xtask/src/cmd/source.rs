@@ -132,7 +132,7 @@ fn list(ctx: &Context, sources: &Sources, cache: &Utf8Path) -> Result<Answer> {
         listed.push(Listed {
             name: pin.name.clone(),
             default: pin.name == sources.default_name(),
-            from: pin.provider.from(),
+            from: pin.from(),
             locked: state.locked,
             unpacked: state.tree.map(Fetched::from),
         });

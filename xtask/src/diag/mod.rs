@@ -5,8 +5,8 @@ mod tell;
 
 use std::fmt;
 
-use anyhow::Error;
 use annotate_snippets::{Level, Renderer, Snippet};
+use anyhow::Error;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
@@ -141,7 +141,8 @@ fn bad_inputs(error: &(dyn std::error::Error + 'static)) -> Vec<BadInput> {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |message: &String| self.snippets.iter().any(|bad| message.contains(&bad.to_string()));
+        let told =
+            |message: &String| self.snippets.iter().any(|bad| message.contains(&bad.to_string()));
         let renderer = Renderer::styled();
         for bad in &self.snippets {
             let end = bad.source.trim_end().len();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use anstyle::AnsiColor;
+use anyhow::Result;
 use camino::Utf8Path;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -65,8 +65,14 @@ fn list_and_overlay(target: &Target) -> String {
     format!("{}{}", target.list, overlay.unwrap_or_default())
 }
 
-pub(crate) fn tell_no_overlay(progress: Progress, dir: &Utf8Path, overlay: &Utf8Path, target: &Target) {
-    let text = format!("{dir} has no {overlay}.conf, so nothing is added for {}", target.hypervisor);
+pub(crate) fn tell_no_overlay(
+    progress: Progress,
+    dir: &Utf8Path,
+    overlay: &Utf8Path,
+    target: &Target,
+) {
+    let text =
+        format!("{dir} has no {overlay}.conf, so nothing is added for {}", target.hypervisor);
     warn(progress, text);
 }
 
@@ -89,7 +95,9 @@ pub(crate) fn tell_resolved(
         progress.say(finding_text(finding));
     }
     let missing = resolved.findings.len();
-    progress.say(format!("{missing} of {requested} symbols of {name} are not as asked on Linux {version}"));
+    progress.say(format!(
+        "{missing} of {requested} symbols of {name} are not as asked on Linux {version}"
+    ));
 }
 
 fn note_text(note: &Note) -> String {
@@ -119,7 +127,8 @@ fn tree_text(says: &TreeSays, text: &mut String) {
         if definition.prompt.is_none() {
             text.push_str(": no prompt, set only by a default or a select");
         }
-        let parts = [("depends on", &definition.depends_on), ("visible if", &definition.visible_if)];
+        let parts =
+            [("depends on", &definition.depends_on), ("visible if", &definition.visible_if)];
         for (what, expression) in parts {
             let expression = expression.iter().map(|expression| format!(": {what} {expression}"));
             text.extend(expression);
@@ -131,7 +140,9 @@ fn tree_text(says: &TreeSays, text: &mut String) {
 pub(crate) fn tell_refused(progress: Progress) {
     let cyan = style(AnsiColor::Cyan);
     progress.say("nothing was compiled");
-    progress.say(format!("{cyan}hint{cyan:#}: mend the lines above, or go on without them: --allow-missing"));
+    progress.say(format!(
+        "{cyan}hint{cyan:#}: mend the lines above, or go on without them: --allow-missing"
+    ));
 }
 
 pub(crate) fn tell_built(progress: Progress, name: &str, objects: u64, elapsed: Duration) {

@@ -15,8 +15,8 @@ use super::elf::{Header, Segment, header, segments};
 use super::{kbuild_output, kbuild_target};
 use crate::diag::Hint;
 
-/// Makes the image from what kbuild left in the object tree. `to` is replaced; the caller moves it
-/// to its place once it is checked.
+/// Makes the image from what kbuild left in the object tree. `to` is replaced, its
+/// folder made; the caller moves it to its place once it is checked.
 ///
 /// # Errors
 /// If kbuild's file is not there or not what it should be, or `to` cannot be written.
@@ -25,6 +25,9 @@ pub(crate) fn make(obj: &Utf8Path, format: ImageFormat, to: &Utf8Path) -> Result
     if !from.is_file() {
         return Err(anyhow!("failed to make a {format}: kbuild left no {from}"))
             .hint(|| format!("`make {}` in the object tree makes it", kbuild_target(format)));
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("failed to create folder {folder}"))?;
     }
     match format {
         ImageFormat::BzImage | ImageFormat::Image => {

@@ -9,6 +9,7 @@ use xshell::cmd;
 
 use super::Archive;
 use crate::diag::Hint;
+use crate::hash;
 use crate::progress::Progress;
 use crate::shell::{Finished, Shell};
 
@@ -115,13 +116,19 @@ pub(super) fn obtain(
     if offer.installed.as_deref() == Some(version) {
         if let Some(path) = installed_tarball(package, offer) {
             progress.say(format!("taking {path} of the installed package {package} {version}"));
-            return Archive::of(shell, path, version);
+            return archive(path, version, false);
         }
     }
     let spinner = progress.spinner(format!("downloading {package} {version}"));
     let path = download(shell, package, version, scratch);
     spinner.finish_and_clear();
-    Archive::of(shell, path?, version)
+    archive(path?, version, true)
+}
+
+/// apt has checked the file; its hash is recorded.
+fn archive(path: Utf8PathBuf, version: &str, downloaded: bool) -> Result<Archive> {
+    let sha256 = hash::of_file(&path)?;
+    Ok(Archive { path, version: version.to_owned(), sha256, downloaded })
 }
 
 fn download(

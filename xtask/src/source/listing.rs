@@ -219,24 +219,7 @@ fn hash_one(path: &Utf8Path, buffer: &mut [u8]) -> std::io::Result<Entry> {
     }
 }
 
-/// The sha256 of a file's content in lower-case hex.
-pub(super) fn sha256_of_file(shell: &Shell, path: &Utf8Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("failed to open {path}"))?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
-    loop {
-        shell.check_interrupt()?;
-        match file.read(&mut buffer).with_context(|| format!("failed to read {path}"))? {
-            0 => return Ok(hex(&hasher.finalize())),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-}
-
-pub(super) fn sha256_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -290,13 +273,5 @@ mod tests {
         assert_eq!(difference.changed, ["changed", "link", "program"]);
         assert_eq!(difference.missing, ["missing"]);
         assert_eq!(difference.added, ["deep/added"]);
-    }
-
-    #[test]
-    fn knows_sha256() {
-        assert_eq!(
-            sha256_of(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
     }
 }

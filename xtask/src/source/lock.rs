@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::pins::{Origin, Sources, line_and_column};
+use super::pins::{Origin, Sources};
 use super::store::replace_file;
-use crate::diag::Hint;
+use crate::diag::{BadInput, Hint};
 
 const HEAD: &str = "\
 # What each pin of sources.toml came to, by version and sha256. Written by `cargo xtask source
@@ -56,12 +56,9 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             text => text.with_context(|| format!("failed to read {path}"))?,
         };
-        let text = toml::from_str(&text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let (line, column) = line_and_column(&text, at);
-            anyhow!("{path}:{line}:{column}: {}", error.message().replace('\n', ", "))
-        });
-        let text = text.hint(|| "remove the file to have it written anew")?;
+        let text = toml::from_str(&text)
+            .map_err(|error| BadInput::toml(&path, &text, &error))
+            .hint(|| "remove the file to have it written anew")?;
         Ok(Lock { path, text })
     }
 

@@ -3,6 +3,7 @@
 
 mod debian;
 mod download;
+mod fetch;
 mod listing;
 mod lock;
 mod patches;
@@ -16,21 +17,20 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use self::listing::Listing;
-use self::lock::Lock;
-use self::patches::Patches;
-use self::store::{Record, Store, Stored};
+use self::fetch::FetchPlan;
+use self::store::Stored;
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
+pub(crate) use self::fetch::fetch;
 pub(crate) use self::listing::Difference;
 pub(crate) use self::lock::Locked;
-pub(crate) use self::pins::{Pin, Provider, Sources};
-pub(crate) use self::tree::{OLDEST, Tree, user_tree};
+pub(crate) use self::pins::{Pin, Sources};
+pub(crate) use self::tree::{Tree, user_tree};
 pub(crate) use self::version::KernelVersion;
 
 /// A tarball that is here, and what it is.
@@ -39,14 +39,14 @@ struct Archive {
     path: Utf8PathBuf,
     version: String,
     sha256: String,
+    /// It is in the cache, and nobody else's.
+    downloaded: bool,
 }
 
 /// What is known of a pin without asking anyone.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
-    /// Where `sources.lock` is, or would be.
-    pub(crate) lock: Utf8PathBuf,
-    /// What it says of the pin; `None` also for an entry that is out of date.
+    /// What `sources.lock` says of the pin; `None` also for an entry that is out of date.
     pub(crate) locked: Option<Locked>,
     /// The locked version, unpacked.
     pub(crate) tree: Option<Tree>,
@@ -56,7 +56,7 @@ pub(crate) struct State {
 pub(crate) fn state(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<State> {
     let plan = FetchPlan::new(sources, pin, cache)?;
     let tree = plan.unpacked()?.map(Stored::tree).transpose()?;
-    Ok(State { lock: plan.lock.path().to_owned(), locked: plan.locked, tree })
+    Ok(State { locked: plan.locked, tree })
 }
 
 /// Compares the unpacked tree of a pin with what came out of its archive.
@@ -74,268 +74,5 @@ pub(crate) fn verify(
         Some(stored) => store::verify(shell, progress, &stored),
         None => Err(anyhow!("kernel source `{}` is not unpacked in {cache}", pin.name))
             .hint(|| format!("cargo xtask source fetch {}", pin.name)),
-    }
-}
-
-/// The tree of a pin, fetched and unpacked if it is not there yet. `sources.lock` decides the
-/// version; without `locked`, another one is taken where that one can no longer be had, and
-/// recorded.
-///
-/// # Errors
-/// If the source cannot be had, or is not what the lock or the pin says it is.
-pub(crate) fn fetch(
-    shell: &Shell,
-    progress: Progress,
-    sources: &Sources,
-    pin: &Pin,
-    cache: &Utf8Path,
-    locked: bool,
-) -> Result<Tree> {
-    let plan = FetchPlan::new(sources, pin, cache)?;
-    if locked {
-        plan.demand_lock()?;
-    }
-    if let Some(stored) = plan.unpacked()? {
-        return stored.tree();
-    }
-    let store = Store::open(shell, progress, cache)?;
-    // Another run may have changed the lock, and fetched the same, while this one waited.
-    let mut plan = FetchPlan::new(sources, pin, cache)?;
-    if let Some(stored) = plan.unpacked()? {
-        return stored.tree();
-    }
-    let (scratch_guard, scratch) = store.scratch()?;
-    let choice = plan.choose(shell, progress, locked)?;
-    let stored = match plan.reusable(&choice, &store)? {
-        Some(stored) => stored,
-        None => plan.unpack(shell, progress, &store, &choice, &scratch)?,
-    };
-    drop(scratch_guard);
-    let came_to = plan.entry(&stored.record.version, &stored.record.sha256);
-    if plan.locked.as_ref() != Some(&came_to) && !locked {
-        progress.say(format!(
-            "recorded {} {} in {}",
-            came_to.from,
-            came_to.version,
-            plan.lock.path()
-        ));
-        plan.lock.set(&pin.name, came_to)?;
-    }
-    stored.tree()
-}
-
-/// All that decides what a fetch has to do.
-struct FetchPlan<'a> {
-    pin: &'a Pin,
-    cache: &'a Utf8Path,
-    patches: Patches,
-    lock: Lock,
-    /// The lock's entry, if it is about what the pin says now.
-    locked: Option<Locked>,
-}
-
-/// The version to take.
-struct Choice {
-    version: String,
-    offer: debian::Offer,
-}
-
-impl<'a> FetchPlan<'a> {
-    fn new(sources: &Sources, pin: &'a Pin, cache: &'a Utf8Path) -> Result<Self> {
-        let patches = Patches::read(pin.patches.as_deref()).with_context(|| {
-            format!("failed to read the patches of kernel source `{}`", pin.name)
-        })?;
-        let lock = Lock::read(sources, cache)?;
-        let current = |locked: &&Locked| {
-            locked.from == pin.provider.from()
-                && match &pin.provider {
-                    Provider::Debian { .. } => true,
-                    Provider::Tarball { sha256, .. } => locked.sha256 == *sha256,
-                }
-        };
-        let locked = lock.get(&pin.name).filter(current).cloned();
-        Ok(FetchPlan { pin, cache, patches, lock, locked })
-    }
-
-    fn demand_lock(&self) -> Result<()> {
-        let (name, path) = (&self.pin.name, self.lock.path());
-        let fault = match &self.locked {
-            None => format!("{path} has no entry for kernel source `{name}` as it is pinned now"),
-            Some(locked) if locked.patches != self.patches.sha256() => {
-                format!("the patches of kernel source `{name}` are not those in {path}")
-            }
-            Some(_) => return Ok(()),
-        };
-        Err(anyhow!(fault))
-            .hint(|| format!("without --locked, `cargo xtask source fetch {name}` records it"))
-    }
-
-    fn entry(&self, version: &str, sha256: &str) -> Locked {
-        Locked {
-            from: self.pin.provider.from(),
-            version: version.to_owned(),
-            sha256: sha256.to_owned(),
-            patches: self.patches.sha256(),
-        }
-    }
-
-    /// Name of the tree in the cache. A version of Debian's may have a colon, which kbuild refuses.
-    fn tree_name(&self, version: &str) -> String {
-        let version = version.replace(':', "_");
-        match self.patches.sha256() {
-            Some(hash) => format!("{}-{version}-{}", self.pin.name, &hash[..8]),
-            None => format!("{}-{version}", self.pin.name),
-        }
-    }
-
-    /// The tree of the locked version, which needs no network and no right to write. New patches
-    /// on it are news to the lock: then there is none.
-    fn unpacked(&self) -> Result<Option<Stored>> {
-        let Some(locked) = &self.locked else { return Ok(None) };
-        if locked.patches != self.patches.sha256() {
-            return Ok(None);
-        }
-        let stored = store::find(self.cache, &self.tree_name(&locked.version))?;
-        Ok(stored.filter(|stored| {
-            stored.record.sha256 == locked.sha256
-                && stored.record.from == locked.from
-                && stored.record.patches == self.patches.records()
-        }))
-    }
-
-    fn choose(&self, shell: &Shell, progress: Progress, locked: bool) -> Result<Choice> {
-        let package = match &self.pin.provider {
-            Provider::Debian { package } => package,
-            Provider::Tarball { from, sha256 } => {
-                let offer = debian::Offer::default();
-                return Ok(Choice { version: tarball::version(from, sha256), offer });
-            }
-        };
-        let offer = debian::offer(shell, package)?;
-        let wanted = self.locked.as_ref().map(|locked| locked.version.as_str());
-        let version = match wanted.filter(|wanted| offer.has(wanted)) {
-            Some(wanted) => wanted.to_owned(),
-            None => {
-                let candidate = offer.candidate.clone().context("apt has no candidate")?;
-                self.say_news(progress, package, &candidate, &offer, locked)?;
-                candidate
-            }
-        };
-        Ok(Choice { version, offer })
-    }
-
-    /// Another version than the locked one: an error if that one was demanded.
-    fn say_news(
-        &self,
-        progress: Progress,
-        package: &str,
-        candidate: &str,
-        offer: &debian::Offer,
-        locked: bool,
-    ) -> Result<()> {
-        let Some(wanted) = self.locked.as_ref().map(|locked| &locked.version) else {
-            progress.say(format!("taking {package} {candidate}: the newest that apt offers"));
-            return Ok(());
-        };
-        let gone = format!("{package} {wanted} of {} is no longer offered", self.lock.path());
-        if locked {
-            let has = format!("{gone} (apt has: {})", offer.versions.join(", "));
-            return Err(anyhow!(has)).hint(|| {
-                format!("without --locked, {candidate} is taken and recorded; or pin a tarball")
-            });
-        }
-        progress.say(format!("{gone}: taking {candidate}"));
-        Ok(())
-    }
-
-    /// A tree that is there although the lock does not name it, such as after a change of branch.
-    fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
-        let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
-        let wanted = match (&self.pin.provider, &self.locked) {
-            (Provider::Tarball { sha256, .. }, _) => Some(sha256),
-            (_, Some(locked)) if locked.version == choice.version => Some(&locked.sha256),
-            _ => None,
-        };
-        Ok(stored.filter(|stored| {
-            stored.record.from == self.pin.provider.from()
-                && stored.record.patches == self.patches.records()
-                && wanted.is_none_or(|sha256| *sha256 == stored.record.sha256)
-        }))
-    }
-
-    fn obtain(
-        &self,
-        shell: &Shell,
-        progress: Progress,
-        store: &Store<'_>,
-        choice: &Choice,
-        scratch: &Utf8Path,
-    ) -> Result<Archive> {
-        let archive = match &self.pin.provider {
-            Provider::Debian { package } => {
-                debian::obtain(shell, progress, package, &choice.version, &choice.offer, scratch)
-            }
-            Provider::Tarball { from, sha256 } => {
-                tarball::obtain(shell, progress, from, sha256, store.dir())
-            }
-        };
-        let archive = archive
-            .with_context(|| format!("failed to fetch kernel source `{}`", self.pin.name))?;
-        // One version has one content, asked for with --locked or not.
-        match &self.locked {
-            Some(locked)
-                if locked.version == archive.version && locked.sha256 != archive.sha256 =>
-            {
-                Err(anyhow!(
-                    "{} {} has sha256 {}, expected {}",
-                    locked.from,
-                    archive.version,
-                    archive.sha256,
-                    locked.sha256
-                ))
-                .hint(|| {
-                    let name = &self.pin.name;
-                    format!("if this content is meant, remove `{name}` from {}", self.lock.path())
-                })
-            }
-            _ => Ok(archive),
-        }
-    }
-
-    fn unpack(
-        &self,
-        shell: &Shell,
-        progress: Progress,
-        store: &Store<'_>,
-        choice: &Choice,
-        scratch: &Utf8Path,
-    ) -> Result<Stored> {
-        let archive = self.obtain(shell, progress, store, choice, scratch)?;
-        let unpacked = scratch.join("tree");
-        std::fs::create_dir(&unpacked)
-            .with_context(|| format!("failed to create folder {unpacked}"))?;
-        let mut listing = unpack::unpack(shell, progress, &archive.path, &unpacked)?;
-        if !self.patches.is_empty() {
-            self.patches.apply(shell, progress, &unpacked)?;
-            listing = Listing::of_folder(shell, progress, &unpacked)?;
-        }
-        let record = Record {
-            pin: self.pin.name.clone(),
-            from: self.pin.provider.from(),
-            version: archive.version.clone(),
-            sha256: archive.sha256,
-            patches: self.patches.records(),
-            kernel_version: String::new(),
-            files: 0,
-            listing_sha256: String::new(),
-        };
-        let stored =
-            store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)?;
-        if archive.path.starts_with(store.dir()) {
-            // Served its purpose: the listing tells whether the tree is still whole.
-            std::fs::remove_file(&archive.path)
-                .with_context(|| format!("failed to remove {}", archive.path))?;
-        }
-        Ok(stored)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::listing::sha256_of;
 use crate::diag::Hint;
+use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
@@ -34,7 +34,7 @@ impl Patches {
             if path.extension() == Some("patch") {
                 let bytes =
                     std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
-                files.push(Patch { path, sha256: sha256_of(&bytes) });
+                files.push(Patch { path, sha256: hash::of_bytes(&bytes) });
             }
         }
         if files.is_empty() {
@@ -50,7 +50,7 @@ impl Patches {
 
     /// One hash for all patches, their names and their order; `None` if there are none.
     pub(super) fn sha256(&self) -> Option<String> {
-        (!self.is_empty()).then(|| sha256_of(self.records().join("\n").as_bytes()))
+        (!self.is_empty()).then(|| hash::of_bytes(self.records().join("\n").as_bytes()))
     }
 
     /// `NAME@<sha256>` of each, in order.
@@ -76,7 +76,9 @@ impl Patches {
                 "patch --strip=1 --directory={tree} --input={path} --batch --forward --fuzz=0
                  --no-backup-if-mismatch --reject-file=- --quiet"
             );
-            let done = shell.run(cmd, Duration::from_secs(120))?;
+            let done = shell
+                .run(cmd, Duration::from_secs(120))
+                .hint(|| "cargo xtask setup installs what is missing")?;
             if !done.success() {
                 let said = format!("{}{}", done.stdout, done.stderr);
                 return Err(anyhow!("{}", said.trim())

@@ -14,9 +14,10 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::SourceRecord;
 
-use super::listing::{Difference, Listing, sha256_of};
+use super::listing::{Difference, Listing};
 use super::{KernelVersion, Tree, tree};
 use crate::diag::Hint;
+use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
@@ -80,7 +81,7 @@ pub(super) fn find(cache: &Utf8Path, name: &str) -> Result<Option<Stored>> {
 pub(super) fn verify(shell: &Shell, progress: Progress, stored: &Stored) -> Result<Difference> {
     let path = listing_path(&stored.dir);
     let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
-    if sha256_of(text.as_bytes()) != stored.record.listing_sha256 {
+    if hash::of_bytes(text.as_bytes()) != stored.record.listing_sha256 {
         return Err(anyhow!("listing {path} is not the one that was written with its tree"))
             .hint(|| format!("remove {} and fetch again", stored.dir));
     }
@@ -157,7 +158,7 @@ impl<'a> Store<'a> {
         let text = listing.to_text();
         record.kernel_version = version.to_string();
         record.files = listing.len();
-        record.listing_sha256 = sha256_of(text.as_bytes());
+        record.listing_sha256 = hash::of_bytes(text.as_bytes());
         let dir = self.dir.join(name);
         let json = serde_json::to_string_pretty(&record).context("failed to write JSON")? + "\n";
         let record_path = self.dir.join(format!("{name}.json"));

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::Archive;
 use super::download::download;
-use super::listing::sha256_of_file;
 use super::pins::Location;
-use super::{Archive, listing};
 use crate::diag::Hint;
+use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
@@ -44,9 +44,10 @@ pub(super) fn obtain(
             (path, url.clone())
         }
     };
-    let found = sha256_of_file(shell, &path)?;
+    let found = hash::of_file(&path)?;
     if found == sha256 {
-        return Ok(Archive { path, version: version(from, sha256), sha256: found });
+        let downloaded = matches!(from, Location::Url(_));
+        return Ok(Archive { path, version: version(from, sha256), sha256: found, downloaded });
     }
     let error = anyhow!("{what} has sha256 {found}, expected {sha256}");
     match from {
@@ -61,14 +62,6 @@ pub(super) fn obtain(
 /// Where a download grows; its name says what it is to become.
 fn partial(cache: &Utf8Path, sha256: &str, ending: &str) -> Utf8PathBuf {
     cache.join(format!("{}.part.tar.{ending}", sha256.get(..16).unwrap_or(sha256)))
-}
-
-impl Archive {
-    /// A file that nobody has told the hash of yet.
-    pub(super) fn of(shell: &Shell, path: Utf8PathBuf, version: &str) -> Result<Self> {
-        let sha256 = listing::sha256_of_file(shell, &path)?;
-        Ok(Archive { path, version: version.to_owned(), sha256 })
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::KernelVersion;
 use crate::diag::Hint;
 
 /// The oldest Linux that the fragments and the tool know.
-pub(crate) const OLDEST: (u32, u32) = (5, 10);
+const OLDEST: (u32, u32) = (5, 10);
 
 /// A clean Linux source tree; never written to.
 #[derive(Debug, Clone)]

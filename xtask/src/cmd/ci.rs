@@ -1,0 +1,289 @@
+//! `cargo xtask ci`: the whole test, as the README and `.ci/run` call it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde::Serialize;
+use xshell::cmd;
+
+use crate::cmd::{Answer, Context};
+use crate::diag::{self, Hint, did_you_mean};
+use crate::shell::{Next, Stream};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Steps to take, by name [default: all of them]
+    steps: Vec<String>,
+    /// Say which steps there are, and take none
+    #[arg(long)]
+    list: bool,
+}
+
+enum Verdict {
+    Passed,
+    Skipped(String),
+}
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Ci) -> Result<Verdict>,
+}
+
+/// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
+const STEPS: [Step; 11] = [
+    Step {
+        name: "format",
+        what: "rustfmt has nothing to change",
+        run: |ci| ci.cargo("fmt --all --check"),
+    },
+    Step {
+        name: "lint",
+        what: "clippy has nothing to say",
+        run: |ci| ci.cargo("clippy --profile xtask --workspace --all-targets -- --deny warnings"),
+    },
+    Step {
+        name: "test",
+        what: "unit and command-line tests",
+        run: |ci| ci.cargo("test --profile xtask --workspace"),
+    },
+    Step { name: "oldest-rust", what: "compiles with Rust 1.85", run: |ci| ci.oldest_rust() },
+    Step {
+        name: "setup",
+        what: "the host has what builds and boots need",
+        run: |ci| ci.xtask("setup --yes --arch x86_64,aarch64"),
+    },
+    Step {
+        name: "sources",
+        what: "both pinned kernel sources are here and whole",
+        run: |ci| ci.xtask("source fetch 6.12 6.1"),
+    },
+    Step {
+        name: "resolve",
+        what: "every list comes out as asked on both",
+        run: |ci| ci.xtask("check"),
+    },
+    Step { name: "real-tree", what: "tests on a real tree", run: |ci| ci.real_tree() },
+    Step {
+        name: "build",
+        what: "micro kernels for x86_64 and aarch64",
+        run: |ci| ci.xtask(MICRO_KERNELS),
+    },
+    Step {
+        name: "build-again",
+        what: "a second run has nothing to do",
+        run: |ci| ci.build_again(),
+    },
+    Step {
+        name: "boot",
+        what: "both boot, and the guest says yes to all",
+        run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64"),
+    },
+];
+
+const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64";
+
+/// What became of a step.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    step: &'static str,
+    verdict: String,
+    seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl CiArgs {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        if self.list {
+            let steps: Vec<_> = STEPS.iter().map(|step| (step.name, step.what)).collect();
+            ctx.print(&steps, |steps| {
+                steps.iter().map(|(name, what)| format!("{name:12} {what}\n")).collect()
+            })?;
+            return Ok(Answer::Yes);
+        }
+        let names = STEPS.map(|step| step.name);
+        if let Some(unknown) = self.steps.iter().find(|name| !names.contains(&name.as_str())) {
+            return Err(anyhow!("unknown step `{unknown}`")).hint(|| did_you_mean(unknown, &names));
+        }
+        let wanted =
+            |step: &&Step| self.steps.is_empty() || self.steps.iter().any(|n| n == step.name);
+        let workspace = Workspace::read(&ctx.shell)?;
+        let ci = Ci { ctx, workspace };
+        let mut outcomes = vec![];
+        for step in STEPS.iter().filter(wanted) {
+            outcomes.push(ci.take(step)?);
+        }
+        ctx.print(&outcomes, |outcomes| summary(outcomes))?;
+        let failed = outcomes.iter().any(|outcome| outcome.verdict == "failed");
+        Ok(if failed { Answer::No } else { Answer::Yes })
+    }
+}
+
+struct Ci<'a> {
+    ctx: &'a Context,
+    workspace: Workspace,
+}
+
+/// For any one step; the slowest one builds two kernels.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+impl Ci<'_> {
+    /// A step that fails does not keep the others from being taken; an interrupt does.
+    fn take(&self, step: &Step) -> Result<Outcome> {
+        self.ctx.progress.say(format!("== {}: {}", step.name, step.what));
+        let start = Instant::now();
+        let result = (step.run)(self);
+        self.ctx.shell.check_interrupt()?;
+        let (verdict, why) = match result {
+            Ok(Verdict::Passed) => ("passed", None),
+            Ok(Verdict::Skipped(why)) => ("skipped", Some(why)),
+            Err(error) => {
+                let failure = diag::Failure::new(&error);
+                anstream::eprint!("{failure}");
+                ("failed", Some(failure.error))
+            }
+        };
+        let seconds = start.elapsed().as_secs();
+        Ok(Outcome { step: step.name, verdict: verdict.to_owned(), seconds, why })
+    }
+
+    /// Runs in the workspace's root, and shows all that is said.
+    fn show(&self, command: impl Into<Command>) -> Result<Verdict> {
+        let mut command: Command = command.into();
+        command.current_dir(&self.workspace.root);
+        let shown = format!("{command:?}");
+        let finished = self.ctx.shell.stream(command, DEADLINE, None, |stream, line| {
+            match stream {
+                Stream::Stdout => anstream::println!("{line}"),
+                Stream::Stderr => anstream::eprintln!("{line}"),
+            }
+            Next::Continue
+        })?;
+        ensure!(finished.success(), "{}: {shown}", finished.how());
+        Ok(Verdict::Passed)
+    }
+
+    fn cargo(&self, arguments: &str) -> Result<Verdict> {
+        let arguments = arguments.split(' ');
+        self.show(cmd!(self.ctx.shell.sh, "cargo {arguments...}"))
+    }
+
+    /// This very program, as a person would call it.
+    fn xtask(&self, arguments: &str) -> Result<Verdict> {
+        let program = this_program()?;
+        let arguments = arguments.split(' ');
+        self.show(cmd!(self.ctx.shell.sh, "{program} {arguments...}"))
+    }
+
+    fn build_again(&self) -> Result<Verdict> {
+        let (sh, program) = (&self.ctx.shell.sh, this_program()?);
+        let arguments = MICRO_KERNELS.split(' ');
+        let again = cmd!(sh, "{program} {arguments...} --format json");
+        let mut again: Command = again.into();
+        again.current_dir(&self.workspace.root);
+        let finished = self.ctx.shell.run(again, DEADLINE)?;
+        ensure!(finished.success(), "{}: {}", finished.how(), finished.stderr.trim());
+        let kernels: Vec<serde_json::Value> = serde_json::from_str(&finished.stdout)
+            .context("failed to read what `kernel` printed")?;
+        for kernel in &kernels {
+            let (action, stage) = (&kernel["action"], &kernel["stage"]);
+            ensure!(action == "unchanged", "the second run has {action} for {stage}");
+        }
+        let milliseconds = finished.elapsed.as_millis();
+        self.ctx.progress.say(format!("{} kernels unchanged in {milliseconds} ms", kernels.len()));
+        Ok(Verdict::Passed)
+    }
+
+    /// The tests that need a real tree say "skipped" without one; here they have it.
+    fn real_tree(&self) -> Result<Verdict> {
+        let (sh, program) = (&self.ctx.shell.sh, this_program()?);
+        let mut path: Command = cmd!(sh, "{program} source path 6.1").into();
+        path.current_dir(&self.workspace.root);
+        let path = self.ctx.shell.run(path, DEADLINE)?;
+        ensure!(path.success(), "{}", path.stderr.trim());
+        let tree = path.stdout.trim();
+        let test =
+            cmd!(sh, "cargo test --profile xtask --package xtask --test real_tree -- --nocapture");
+        self.show(test.env("GUEST_KERNEL_TREE", tree))
+    }
+
+    /// Debian's `rustc-web` and `cargo-web` packages, unpacked below `target`; nothing is installed.
+    fn oldest_rust(&self) -> Result<Verdict> {
+        let (sh, shell) = (&self.ctx.shell.sh, &self.ctx.shell);
+        if crate::toolchain::on_path("apt-get").is_none() {
+            return Ok(Verdict::Skipped("no apt-get to get Rust 1.85 with".to_owned()));
+        }
+        let known = shell.run(cmd!(sh, "apt-cache madison rustc-web"), DEADLINE)?;
+        let fields = known.stdout.lines().filter_map(|line| line.split('|').nth(1));
+        let Some(version) = fields.map(str::trim).find(|version| version.starts_with("1.85."))
+        else {
+            return Ok(Verdict::Skipped("the package mirror has no rustc-web 1.85".to_owned()));
+        };
+        let root = self.workspace.work.join("rust-1.85");
+        if !root.join("usr/bin/rustc").exists() {
+            self.unpack_rust(version, &root)?;
+        }
+        let libraries = format!("{root}/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let target = self.workspace.work.join("rust-1.85-target");
+        let cargo = root.join("usr/bin/cargo");
+        let check = cmd!(sh, "{cargo} check --workspace --locked --target-dir {target}")
+            .env("RUSTC", root.join("usr/bin/rustc"))
+            .env("LD_LIBRARY_PATH", libraries)
+            .env_remove("RUSTUP_TOOLCHAIN");
+        self.show(check)
+    }
+
+    fn unpack_rust(&self, version: &str, root: &Utf8Path) -> Result<()> {
+        let (sh, shell) = (&self.ctx.shell.sh, &self.ctx.shell);
+        let folder = tempfile::tempdir_in(make_folder(&self.workspace.work)?)?;
+        let folder = Utf8Path::from_path(folder.path()).context("a path is not UTF-8")?;
+        let same = ["rustc-web", "cargo-web", "libstd-rust-web-dev", "libstd-rust-web-1.85"];
+        let packages = same.map(|name| format!("{name}={version}"));
+        let mut download: Command =
+            cmd!(sh, "apt-get download {packages...} libllvm19 libhttp-parser2.9").into();
+        download.current_dir(folder);
+        let downloaded = shell.run(download, DEADLINE)?;
+        if !downloaded.success() {
+            bail!("failed to download Rust {version}: {}", downloaded.last_lines(5));
+        }
+        let unpacked = folder.join("root");
+        for entry in folder.read_dir_utf8()? {
+            let package = entry?.into_path();
+            if package.extension() == Some("deb") {
+                let done = shell.run(cmd!(sh, "dpkg-deb -x {package} {unpacked}"), DEADLINE)?;
+                ensure!(done.success(), "failed to unpack {package}: {}", done.last_lines(5));
+            }
+        }
+        std::fs::rename(&unpacked, root).with_context(|| format!("failed to move Rust to {root}"))
+    }
+}
+
+fn make_folder(path: &Utf8Path) -> Result<&Utf8Path> {
+    std::fs::create_dir_all(path).with_context(|| format!("failed to create folder {path}"))?;
+    Ok(path)
+}
+
+fn this_program() -> Result<Utf8PathBuf> {
+    let path = std::env::current_exe().context("failed to find this program")?;
+    Utf8PathBuf::try_from(path).context("this program's path is not UTF-8")
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_header(["STEP", "VERDICT", "SECONDS", ""]);
+    for Outcome { step, verdict, seconds, why } in outcomes {
+        let seconds = seconds.to_string();
+        table.add_row([step, verdict.as_str(), &seconds, why.as_deref().unwrap_or_default()]);
+    }
+    let count = |word: &str| outcomes.iter().filter(|outcome| outcome.verdict == word).count();
+    let (passed, failed, skipped) = (count("passed"), count("failed"), count("skipped"));
+    format!("{}\nsteps: {passed} passed, {failed} failed, {skipped} skipped", table.trim_fmt())
+}

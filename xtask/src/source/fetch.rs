@@ -1,0 +1,275 @@
+//! Brings the tree of a pin into the cache: by the lock, from its provider, checked, patched.
+
+use anyhow::{Context, Result, anyhow};
+use camino::Utf8Path;
+
+use super::listing::Listing;
+use super::lock::{Lock, Locked};
+use super::patches::Patches;
+use super::pins::{Pin, Provider, Sources};
+use super::store::{self, Record, Store, Stored};
+use super::{Archive, Tree, debian, tarball, unpack};
+use crate::diag::Hint;
+use crate::progress::Progress;
+use crate::shell::Shell;
+
+/// The tree of a pin, fetched and unpacked if it is not there yet. `sources.lock` decides the
+/// version; without `locked`, another one is taken where that one can no longer be had, and
+/// recorded.
+///
+/// # Errors
+/// If the source cannot be had, or is not what the lock or the pin says it is.
+pub(crate) fn fetch(
+    shell: &Shell,
+    progress: Progress,
+    sources: &Sources,
+    pin: &Pin,
+    cache: &Utf8Path,
+    locked: bool,
+) -> Result<Tree> {
+    let plan = FetchPlan::new(sources, pin, cache)?;
+    if locked {
+        plan.demand_lock()?;
+    }
+    if let Some(stored) = plan.unpacked()? {
+        return stored.tree();
+    }
+    let store = Store::open(shell, progress, cache)?;
+    // Another run may have changed the lock, and fetched the same, while this one waited.
+    let mut plan = FetchPlan::new(sources, pin, cache)?;
+    if locked {
+        plan.demand_lock()?;
+    }
+    if let Some(stored) = plan.unpacked()? {
+        return stored.tree();
+    }
+    let (scratch_guard, scratch) = store.scratch()?;
+    let choice = plan.choose(shell, progress, locked)?;
+    let stored = match plan.reusable(&choice, &store)? {
+        Some(stored) => stored,
+        None => plan.unpack(shell, progress, &store, &choice, &scratch)?,
+    };
+    drop(scratch_guard);
+    let came_to = plan.entry(&stored.record.version, &stored.record.sha256);
+    if plan.locked.as_ref() != Some(&came_to) && !locked {
+        progress.say(format!(
+            "recorded {} {} in {}",
+            came_to.from,
+            came_to.version,
+            plan.lock.path()
+        ));
+        plan.lock.set(&pin.name, came_to)?;
+    }
+    stored.tree()
+}
+
+/// All that decides what a fetch has to do.
+pub(super) struct FetchPlan<'a> {
+    pin: &'a Pin,
+    cache: &'a Utf8Path,
+    patches: Patches,
+    lock: Lock,
+    /// The lock's entry, if it is about what the pin says now.
+    pub(super) locked: Option<Locked>,
+}
+
+/// The version to take.
+struct Choice {
+    version: String,
+    offer: debian::Offer,
+}
+
+impl<'a> FetchPlan<'a> {
+    pub(super) fn new(sources: &Sources, pin: &'a Pin, cache: &'a Utf8Path) -> Result<Self> {
+        let patches = Patches::read(pin.patches.as_deref()).with_context(|| {
+            format!("failed to read the patches of kernel source `{}`", pin.name)
+        })?;
+        let lock = Lock::read(sources, cache)?;
+        let current = |locked: &&Locked| {
+            locked.from == pin.from()
+                && match &pin.provider {
+                    Provider::Debian { .. } => true,
+                    Provider::Tarball { sha256, .. } => locked.sha256 == *sha256,
+                }
+        };
+        let locked = lock.get(&pin.name).filter(current).cloned();
+        Ok(FetchPlan { pin, cache, patches, lock, locked })
+    }
+
+    fn demand_lock(&self) -> Result<()> {
+        let (name, path) = (&self.pin.name, self.lock.path());
+        let fault = match &self.locked {
+            None => format!("{path} has no entry for kernel source `{name}` as it is pinned now"),
+            Some(locked) if locked.patches != self.patches.sha256() => {
+                format!("the patches of kernel source `{name}` are not those in {path}")
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(anyhow!(fault))
+            .hint(|| format!("without --locked, `cargo xtask source fetch {name}` records it"))
+    }
+
+    fn entry(&self, version: &str, sha256: &str) -> Locked {
+        Locked {
+            from: self.pin.from(),
+            version: version.to_owned(),
+            sha256: sha256.to_owned(),
+            patches: self.patches.sha256(),
+        }
+    }
+
+    /// Name of the tree in the cache. A version of Debian's may have a colon, which kbuild refuses.
+    fn tree_name(&self, version: &str) -> String {
+        let version = version.replace(':', "_");
+        match self.patches.sha256() {
+            Some(hash) => format!("{}-{version}-{}", self.pin.name, &hash[..8]),
+            None => format!("{}-{version}", self.pin.name),
+        }
+    }
+
+    /// The tree of the locked version, which needs no network and no right to write. New patches
+    /// on it are news to the lock: then there is none.
+    pub(super) fn unpacked(&self) -> Result<Option<Stored>> {
+        let Some(locked) = &self.locked else { return Ok(None) };
+        if locked.patches != self.patches.sha256() {
+            return Ok(None);
+        }
+        let stored = store::find(self.cache, &self.tree_name(&locked.version))?;
+        Ok(stored.filter(|stored| {
+            stored.record.sha256 == locked.sha256
+                && stored.record.from == locked.from
+                && stored.record.patches == self.patches.records()
+        }))
+    }
+
+    fn choose(&self, shell: &Shell, progress: Progress, locked: bool) -> Result<Choice> {
+        let package = match &self.pin.provider {
+            Provider::Debian { package } => package,
+            Provider::Tarball { from, sha256 } => {
+                let offer = debian::Offer::default();
+                return Ok(Choice { version: tarball::version(from, sha256), offer });
+            }
+        };
+        let offer = debian::offer(shell, package)?;
+        let wanted = self.locked.as_ref().map(|locked| locked.version.as_str());
+        let version = match wanted.filter(|wanted| offer.has(wanted)) {
+            Some(wanted) => wanted.to_owned(),
+            None => {
+                let candidate = offer.candidate.clone().context("apt has no candidate")?;
+                self.say_news(progress, package, &candidate, &offer, locked)?;
+                candidate
+            }
+        };
+        Ok(Choice { version, offer })
+    }
+
+    /// Another version than the locked one: an error if that one was demanded.
+    fn say_news(
+        &self,
+        progress: Progress,
+        package: &str,
+        candidate: &str,
+        offer: &debian::Offer,
+        locked: bool,
+    ) -> Result<()> {
+        let Some(wanted) = self.locked.as_ref().map(|locked| &locked.version) else {
+            progress.say(format!("taking {package} {candidate}: the newest that apt offers"));
+            return Ok(());
+        };
+        let gone = format!("{package} {wanted} of {} is no longer offered", self.lock.path());
+        if locked {
+            let has = format!("{gone} (apt has: {})", offer.versions.join(", "));
+            return Err(anyhow!(has)).hint(|| {
+                format!("without --locked, {candidate} is taken and recorded; or pin a tarball")
+            });
+        }
+        progress.say(format!("{gone}: taking {candidate}"));
+        Ok(())
+    }
+
+    /// A tree that is there although the lock does not name it, such as after a change of branch.
+    fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
+        let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
+        let wanted = match (&self.pin.provider, &self.locked) {
+            (Provider::Tarball { sha256, .. }, _) => Some(sha256),
+            (_, Some(locked)) if locked.version == choice.version => Some(&locked.sha256),
+            _ => None,
+        };
+        Ok(stored.filter(|stored| {
+            stored.record.from == self.pin.from()
+                && stored.record.patches == self.patches.records()
+                && wanted.is_none_or(|sha256| *sha256 == stored.record.sha256)
+        }))
+    }
+
+    fn obtain(
+        &self,
+        shell: &Shell,
+        progress: Progress,
+        store: &Store<'_>,
+        choice: &Choice,
+        scratch: &Utf8Path,
+    ) -> Result<Archive> {
+        let archive = match &self.pin.provider {
+            Provider::Debian { package } => {
+                debian::obtain(shell, progress, package, &choice.version, &choice.offer, scratch)
+            }
+            Provider::Tarball { from, sha256 } => {
+                tarball::obtain(shell, progress, from, sha256, store.dir())
+            }
+        };
+        let archive = archive
+            .with_context(|| format!("failed to fetch kernel source `{}`", self.pin.name))?;
+        self.check_content(&archive)?;
+        Ok(archive)
+    }
+
+    /// One version has one content, asked for with --locked or not.
+    fn check_content(&self, archive: &Archive) -> Result<()> {
+        let Archive { version, sha256, .. } = archive;
+        let other = |locked: &&Locked| locked.version == *version && locked.sha256 != *sha256;
+        let Some(locked) = self.locked.as_ref().filter(other) else { return Ok(()) };
+        let (from, expected) = (&locked.from, &locked.sha256);
+        Err(anyhow!("{from} {version} has sha256 {sha256}, expected {expected}")).hint(|| {
+            let name = &self.pin.name;
+            format!("if this content is meant, remove `{name}` from {}", self.lock.path())
+        })
+    }
+
+    fn unpack(
+        &self,
+        shell: &Shell,
+        progress: Progress,
+        store: &Store<'_>,
+        choice: &Choice,
+        scratch: &Utf8Path,
+    ) -> Result<Stored> {
+        let archive = self.obtain(shell, progress, store, choice, scratch)?;
+        let unpacked = scratch.join("tree");
+        std::fs::create_dir(&unpacked)
+            .with_context(|| format!("failed to create folder {unpacked}"))?;
+        let mut listing = unpack::unpack(shell, progress, &archive.path, &unpacked)?;
+        if !self.patches.is_empty() {
+            self.patches.apply(shell, progress, &unpacked)?;
+            listing = Listing::of_folder(shell, progress, &unpacked)?;
+        }
+        let record = Record {
+            pin: self.pin.name.clone(),
+            from: self.pin.from(),
+            version: archive.version.clone(),
+            sha256: archive.sha256,
+            patches: self.patches.records(),
+            kernel_version: String::new(),
+            files: 0,
+            listing_sha256: String::new(),
+        };
+        let stored =
+            store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)?;
+        if archive.downloaded {
+            // Served its purpose: the listing tells whether the tree is still whole.
+            std::fs::remove_file(&archive.path)
+                .with_context(|| format!("failed to remove {}", archive.path))?;
+        }
+        Ok(stored)
+    }
+}

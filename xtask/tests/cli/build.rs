@@ -1,0 +1,213 @@
+//! What a run makes, what the next one leaves alone, and what survives.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::fixture::{Fixture, bzimage, expect};
+
+fn manifest(fixture: &Fixture) -> serde_json::Value {
+    serde_json::from_str(&fixture.read("bin/vmlinux.bin.json")).unwrap()
+}
+
+#[test]
+fn makes_an_image_and_says_what_it_is() {
+    let fixture = Fixture::new();
+    let (out, err) = expect(0, fixture.kernel(&[]));
+    assert!(
+        out.contains(
+            "x86_64 micro mmio for stratovirt: built, Linux 6.12.0, bzImage of 2048 bytes"
+        ),
+        "{out}"
+    );
+    assert!(err.contains("hypervisor stratovirt: the default for a micro kernel"), "{err}");
+    assert!(err.contains("put there: machine_type = \"microvm,mem-share=on\""), "{err}");
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(2048));
+    let manifest = manifest(&fixture);
+    assert_eq!(manifest["type"], "micro");
+    assert_eq!(manifest["fragments"], serde_json::json!(["base.conf"]));
+    assert_eq!(manifest["size"], 2048);
+}
+
+#[test]
+fn a_second_run_has_nothing_to_do() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let before = manifest(&fixture);
+    std::fs::write(fixture.path("slow"), "touch woken").unwrap();
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("unchanged"), "{out}");
+    assert!(!fixture.path("tree/woken").exists(), "it called make");
+    assert_eq!(manifest(&fixture), before);
+}
+
+#[test]
+fn a_removed_image_is_staged_without_compiling() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    std::fs::remove_file(fixture.path("bin/vmlinux.bin")).unwrap();
+    std::fs::write(fixture.path("slow"), "touch woken").unwrap();
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("staged again"), "{out}");
+    assert!(fixture.path("bin/vmlinux.bin").exists());
+    assert!(!fixture.path("tree/woken").exists(), "it called make");
+}
+
+#[test]
+fn a_damaged_image_is_staged_again() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    std::fs::write(fixture.path("bin/vmlinux.bin"), vec![0; 2048]).unwrap();
+    expect(0, fixture.kernel(&[]));
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(2048));
+}
+
+#[test]
+fn an_edited_source_is_built_again_under_another_key() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let before = manifest(&fixture);
+    fixture.write("tree/init/main.c", "int main(void) { return 1; }\n");
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+    assert_ne!(manifest(&fixture)["key"], before["key"]);
+}
+
+#[test]
+fn a_changed_fragment_is_built_again_and_moving_its_lines_is_not() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    fixture.conf("base.conf\n", "# moved down\n\nCONFIG_NET=y\n");
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("unchanged"), "{out}");
+    fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_INET=y\n");
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+}
+
+#[test]
+fn installs_where_the_sandboxer_looks() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&["--install", "--dest-dir", "root"]));
+    let installed = fixture.path("root/var/lib/kuasar/vmlinux.bin");
+    assert_eq!(std::fs::read(&installed).unwrap(), bzimage(2048));
+    assert_eq!(installed.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(fixture.path("root/var/lib/kuasar/vmlinux.bin.json").exists());
+}
+
+#[test]
+fn a_failed_build_names_its_command_and_leaves_the_old_image() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    fixture.write("tree/init/main.c", "int main(void) { return nothing; }\n");
+    let (_, err) = expect(2, fixture.kernel(&[]));
+    assert!(err.contains("failed to build"), "{err}");
+    assert!(err.contains("with gcc -c -o"), "{err}");
+    assert!(err.contains("'nothing' undeclared"), "{err}");
+    assert!(err.contains("build.log"), "{err}");
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(2048));
+}
+
+#[test]
+fn an_image_that_cannot_boot_is_not_staged() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    fixture.write("tree/image", "no kernel");
+    fixture.write("tree/init/main.c", "int main(void) { return 2; }\n");
+    let (_, err) = expect(2, fixture.kernel(&[]));
+    assert!(err.contains("failed to check image"), "{err}");
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(2048));
+}
+
+/// How long a test waits for something that takes milliseconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !there() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_alive(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test types commands")]
+fn spawn(command: &mut Command) -> std::process::Child {
+    command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn an_interrupt_ends_every_process_and_leaves_nothing_half_written() {
+    let fixture = Fixture::new();
+    fixture.write("slow", "echo $$ > pid.new; mv pid.new pid; sleep 600 & wait");
+    let mut child = spawn(&mut fixture.kernel(&[]));
+    wait_for("the build", || fixture.path("tree/pid").exists());
+    let pid = fixture.read("tree/pid").trim().to_owned();
+    let id = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    wait_for("the end of the build's processes", || !is_alive(&pid));
+    assert!(!fixture.path("bin").exists());
+    std::fs::remove_file(fixture.path("slow")).unwrap();
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+}
+
+#[test]
+fn a_second_run_at_once_waits_and_says_so() {
+    let fixture = Fixture::new();
+    let work = fixture.path("target/guest-kernel");
+    std::fs::create_dir_all(&work).unwrap();
+    let held = std::fs::File::open(&work).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut child = spawn(&mut fixture.kernel(&[]));
+    let mut err = child.stderr.take().unwrap();
+    let mut said = String::new();
+    let mut buffer = [0; 256];
+    while !said.contains("waiting for another run") {
+        let read = err.read(&mut buffer).unwrap();
+        assert!(read > 0, "it did not wait: {said}");
+        said.push_str(&String::from_utf8_lossy(&buffer[..read]));
+    }
+    assert!(!fixture.path("bin/vmlinux.bin").exists());
+    drop(held);
+    err.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(fixture.path("bin/vmlinux.bin").exists());
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_image() {
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(fixture.path("root")).unwrap();
+    fixture.write(
+        "run.sh",
+        "set -e\nmount -t tmpfs -o size=64k tmpfs root\n\"$@\"\nhead -c 200000 /dev/zero >> tree/image\n\
+         touch tree/init/main.c; echo '/* changed */' >> tree/init/main.c\n\
+         code=0; \"$@\" || code=$?\ncp -r root/var kept; exit $code\n",
+    );
+    let inner = fixture.kernel(&["--install", "--dest-dir", "root"]);
+    let in_namespace = |script: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh"]).args(script);
+        command.current_dir(fixture.path("")).env("NO_COLOR", "1");
+        command
+    };
+    if !super::fixture::run(in_namespace(&["-c", "mount -t tmpfs tmpfs root"])).status.success() {
+        eprintln!("skipped: this host lets nobody mount a tmpfs in a namespace");
+        return;
+    }
+    let mut command = in_namespace(&["run.sh"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    let (_, err) = expect(2, command);
+    assert!(err.contains("No space left on device"), "{err}");
+    assert!(err.contains("what was there is untouched"), "{err}");
+    assert_eq!(std::fs::read(fixture.path("kept/lib/kuasar/vmlinux.bin")).unwrap(), bzimage(2048));
+    let left = std::fs::read_dir(fixture.path("kept/lib/kuasar")).unwrap().count();
+    assert_eq!(left, 2, "only the image and its manifest are there");
+}

@@ -1,0 +1,113 @@
+//! A Kuasar workspace and a tiny kernel tree in a temporary folder.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+pub struct Fixture {
+    dir: TempDir,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let fixture = Fixture { dir: tempfile::tempdir().unwrap() };
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        copy(&data.join("workspace"), &fixture.path(""));
+        copy(&data.join("mini-tree"), &fixture.path("tree"));
+        std::fs::write(fixture.path("tree/image"), bzimage(2048)).unwrap();
+        fixture.conf("base.conf\n", "CONFIG_NET=y\n");
+        fixture
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A list for the x86_64 micro kernel, and the fragment it names.
+    pub fn conf(&self, list: &str, fragment: &str) {
+        self.write("fragments/micro-kernel-x86_64.list", list);
+        self.write("fragments/base.conf", fragment);
+    }
+
+    pub fn xtask(&self, arguments: &[&str]) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
+        command.args(arguments).current_dir(self.path("")).env("NO_COLOR", "1");
+        command
+    }
+
+    /// `kernel --type micro --arch x86_64` on the tiny tree.
+    pub fn kernel(&self, more: &[&str]) -> Command {
+        let mut command = self.xtask(&["kernel", "--type", "micro", "--arch", "x86_64"]);
+        command.args(["--kernel-dir", "tree"]).args(more);
+        command
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test types commands")]
+pub fn run(mut command: Command) -> Output {
+    command.output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs and demands an exit code; gives both streams.
+pub fn expect(code: i32, command: Command) -> (String, String) {
+    let output = run(command);
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+    (out, err)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// The smallest file that the x86 boot protocol (the tree's Documentation/arch/x86/boot.rst) and
+/// its loaders take for a 64-bit relocatable kernel.
+pub fn bzimage(size: usize) -> Vec<u8> {
+    let mut image = vec![0; 1024];
+    image.resize(size, 0x90);
+    let paragraphs = u32::try_from((size - 1024) / 16).unwrap().to_le_bytes();
+    let fields: [(usize, &[u8]); 10] = [
+        (0x1f1, &[1]),
+        (0x1f4, &paragraphs),
+        (0x1fe, &[0x55, 0xaa]),
+        (0x202, b"HdrS\x0f\x02"),
+        (0x211, &[1]),
+        (0x214, &0x10_0000u32.to_le_bytes()),
+        (0x234, &[1]),
+        (0x236, &[1]),
+        (0x24c, &512u32.to_le_bytes()),
+        (0x258, &0x100_0000u64.to_le_bytes()),
+    ];
+    for (at, bytes) in fields {
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    image[0x260..0x264].copy_from_slice(&0x20_0000u32.to_le_bytes());
+    image
+}

@@ -1,0 +1,89 @@
+//! What can only be tried on a real kernel tree: the folder that GUEST_KERNEL_TREE names, else
+//! every test here says "skipped". `cargo xtask ci` names one.
+
+#[path = "cli/fixture.rs"]
+mod fixture;
+
+use fixture::{Fixture, expect, run, stdout};
+
+/// A workspace of its own, and the real tree's path.
+fn real() -> Option<(Fixture, String)> {
+    let tree = std::env::var("GUEST_KERNEL_TREE").ok();
+    if tree.is_none() {
+        eprintln!("skipped: GUEST_KERNEL_TREE names no kernel tree");
+    }
+    tree.map(|tree| (Fixture::new(), tree))
+}
+
+#[test]
+fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
+    let Some((fixture, tree)) = real() else { return };
+    fixture.conf(
+        "base.conf\n",
+        "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_HAVE_KVM=y\n",
+    );
+    let arguments = ["kernel", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree];
+    let (out, err) = expect(1, fixture.xtask(&arguments));
+    assert!(out.is_empty(), "{out}");
+    assert!(err.contains("base.conf:2: CONFIG_VIRTIO_FS=y: the tree makes it n"), "{err}");
+    assert!(err.contains("depends on FUSE_FS [=n]"), "{err}");
+    assert!(err.contains("base.conf:3: CONFIG_NO_SUCH=y: the tree makes it n"), "{err}");
+    assert!(err.contains("this tree has no such symbol"), "{err}");
+    assert!(err.contains("base.conf:4: CONFIG_HAVE_KVM=y: the tree makes it n"), "{err}");
+    assert!(err.contains("no prompt, set only by a default or a select"), "{err}");
+    assert!(err.contains("3 of 4 symbols of micro-x86_64 are not as asked"), "{err}");
+    assert!(err.contains("nothing was compiled"), "{err}");
+    assert!(!fixture.path("bin").exists());
+}
+
+#[test]
+fn the_findings_are_json_too() {
+    let Some((fixture, tree)) = real() else { return };
+    fixture.conf("base.conf\n", "CONFIG_VIRTIO_FS=y\n");
+    let arguments = [
+        "kernel",
+        "--type",
+        "micro",
+        "--arch",
+        "x86_64",
+        "--kernel-dir",
+        &tree,
+        "--format",
+        "json",
+    ];
+    let output = run(fixture.xtask(&arguments));
+    let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(findings[0]["symbol"], "VIRTIO_FS");
+    assert_eq!(findings[0]["tree"]["definitions"][0]["depends_on"], "FUSE_FS [=n]");
+}
+
+#[test]
+fn an_older_name_is_taken_where_the_tree_knows_only_that() {
+    let Some((fixture, tree)) = real() else { return };
+    fixture.conf("base.conf\n", "CONFIG_NETWORKING=y\nCONFIG_TIME_TRAVEL=y\n");
+    fixture.write(
+        "fragments/history.toml",
+        "[[symbol]]\nname = \"NETWORKING\"\nwas = [\"NET\"]\nsince = \"99.0\"\nevidence = \"made up\"\n\
+         [[symbol]]\nname = \"TIME_TRAVEL\"\nsince = \"99.0\"\nevidence = \"made up\"\n",
+    );
+    let (out, err) = expect(
+        0,
+        fixture.xtask(&["check", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree]),
+    );
+    assert!(err.contains("base.conf:1: NETWORKING is called NET in this tree"), "{err}");
+    assert!(err.contains("base.conf:2: TIME_TRAVEL is left out, it came with 99.0"), "{err}");
+    assert!(out.contains("micro-x86_64"), "{out}");
+}
+
+#[test]
+fn the_tree_is_never_written_to() {
+    let Some((fixture, tree)) = real() else { return };
+    let before = std::fs::metadata(&tree).unwrap().modified().unwrap();
+    fixture.conf("base.conf\n", "CONFIG_NET=y\n");
+    expect(
+        0,
+        fixture.xtask(&["check", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree]),
+    );
+    assert_eq!(std::fs::metadata(&tree).unwrap().modified().unwrap(), before);
+    assert!(!std::path::Path::new(&tree).join(".config").exists());
+}
