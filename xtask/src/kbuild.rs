@@ -23,7 +23,7 @@ pub(crate) struct Build<'a> {
     pub obj: Utf8PathBuf,
     pub log: Utf8PathBuf,
     pub jobs: usize,
-    pub label: String,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,9 +50,10 @@ impl Build<'_> {
         let first = !self.obj.join("vmlinux").exists();
         self.write_config(dot_config)?;
         let expected = if first { estimate(dot_config) } else { 0 };
+        let label = format!("building {}", self.name);
         let bar = match first {
-            true => self.progress.steps(self.label.clone(), expected),
-            false => self.progress.spinner(self.label.clone()),
+            true => self.progress.steps(label, expected),
+            false => self.progress.spinner(label),
         };
         let jobs = format!("-j{}", self.jobs);
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
@@ -73,7 +74,7 @@ impl Build<'_> {
         bar.finish_and_clear();
         if !finished.success() {
             let failure = Failure::read(&self.log, &errors);
-            let error = anyhow!("failed to build {}: {}\n{failure}", self.label, finished.how());
+            let error = anyhow!("failed to build {}: {}\n{failure}", self.name, finished.how());
             return Err(error).hint(|| failure.hint(&self.log));
         }
         self.verify_config(dot_config)?;

@@ -250,7 +250,7 @@ impl<'a> Variant<'a> {
             obj: obj.clone(),
             log: self.folder.log(),
             jobs: args.jobs(),
-            label: format!("building {}", self.name()),
+            name: self.name(),
         };
         let make_targets: Vec<_> = self.formats.iter().map(|f| image::kbuild_target(*f)).collect();
         let built = build.run(&resolved.dot_config, &make_targets)?;
