@@ -1,8 +1,11 @@
 //! The command line, as a person types it: `cmd/*` are consoles, whose answers are snapshots; the
 //! rest is what a console cannot show: signals, locks, a full disk.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cli {
-    pub mod build;
-    pub mod consoles;
-    pub mod fixture;
+    mod build;
+    mod consoles;
+    mod fixture;
+    mod real_tree;
 }

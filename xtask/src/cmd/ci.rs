@@ -209,8 +209,10 @@ impl Ci<'_> {
         let path = self.ctx.shell.run(path, DEADLINE)?;
         ensure!(path.success(), "{}", path.stderr.trim());
         let tree = path.stdout.trim();
-        let test =
-            cmd!(sh, "cargo test --profile xtask --package xtask --test real_tree -- --nocapture");
+        let test = cmd!(
+            sh,
+            "cargo test --profile xtask --package xtask --test cli real_tree -- --nocapture"
+        );
         self.show(test.env("GUEST_KERNEL_TREE", tree))
     }
 

@@ -16,7 +16,7 @@ pub(crate) use tell::{
 
 /// An error with what to do next.
 #[derive(Debug)]
-pub struct Hinted {
+pub(crate) struct Hinted {
     error: Error,
     hint: String,
 }
@@ -34,7 +34,7 @@ impl std::error::Error for Hinted {
 }
 
 /// Adds to an error what its reader can do about it; shown last, as `hint: …`.
-pub trait Hint<T> {
+pub(crate) trait Hint<T> {
     fn hint<S: Into<String>>(self, hint: impl FnOnce() -> S) -> anyhow::Result<T>;
 }
 

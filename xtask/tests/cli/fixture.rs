@@ -5,12 +5,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-pub struct Fixture {
+pub(super) struct Fixture {
     dir: TempDir,
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Fixture { dir: tempfile::tempdir().unwrap() };
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
         copy(&data.join("workspace"), &fixture.path(""));
@@ -20,26 +20,26 @@ impl Fixture {
         fixture
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         std::fs::write(self.path(name), text).unwrap();
     }
 
     /// A list for the x86_64 micro kernel, and the fragment it names.
-    pub fn conf(&self, list: &str, fragment: &str) {
+    pub(super) fn conf(&self, list: &str, fragment: &str) {
         self.write("fragments/micro-kernel-x86_64.list", list);
         self.write("fragments/base.conf", fragment);
     }
 
-    pub fn xtask(&self, arguments: &[&str]) -> Command {
+    pub(super) fn xtask(&self, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
         command.args(arguments).current_dir(self.path("")).env("NO_COLOR", "1");
@@ -48,7 +48,7 @@ impl Fixture {
     }
 
     /// `kernel --type micro --arch x86_64` on the tiny tree.
-    pub fn kernel(&self, more: &[&str]) -> Command {
+    pub(super) fn kernel(&self, more: &[&str]) -> Command {
         let mut command = self.xtask(&["kernel", "--type", "micro", "--arch", "x86_64"]);
         command.args(["--kernel-dir", "tree"]).args(more);
         command
@@ -56,20 +56,20 @@ impl Fixture {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test types commands")]
-pub fn run(mut command: Command) -> Output {
+pub(super) fn run(mut command: Command) -> Output {
     command.output().unwrap()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(super) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Runs and demands an exit code; gives both streams.
-pub fn expect(code: i32, command: Command) -> (String, String) {
+pub(super) fn expect(code: i32, command: Command) -> (String, String) {
     let output = run(command);
     let (out, err) = (stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
@@ -90,7 +90,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// The smallest file that the x86 boot protocol (the tree's Documentation/arch/x86/boot.rst) and
 /// its loaders take for a 64-bit relocatable kernel.
-pub fn bzimage(size: usize) -> Vec<u8> {
+pub(super) fn bzimage(size: usize) -> Vec<u8> {
     let mut image = vec![0; 1024];
     image.resize(size, 0x90);
     let paragraphs = u32::try_from((size - 1024) / 16).unwrap().to_le_bytes();

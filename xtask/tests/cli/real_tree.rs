@@ -1,10 +1,7 @@
 //! What can only be tried on a real kernel tree: the folder that GUEST_KERNEL_TREE names, else
 //! every test here says "skipped". `cargo xtask ci` names one.
 
-#[path = "cli/fixture.rs"]
-mod fixture;
-
-use fixture::{Fixture, expect, run, stdout};
+use super::fixture::{Fixture, expect, run, stdout};
 
 /// A workspace of its own, and the real tree's path.
 fn real() -> Option<(Fixture, String)> {
