@@ -87,7 +87,7 @@ impl Arch {
         }
     }
 
-    /// Prefix of the GNU cross tools, as Debian, Fedora, openSUSE and Arch Linux name them.
+    /// Prefix of the GNU cross tools, as Debian, Fedora and Arch Linux name them.
     pub const fn gnu_prefix(self) -> &'static str {
         match self {
             Arch::X86_64 => "x86_64-linux-gnu-",

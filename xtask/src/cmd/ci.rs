@@ -216,7 +216,8 @@ impl Ci<'_> {
         self.show(test.env("GUEST_KERNEL_TREE", tree))
     }
 
-    /// Debian's `rustc-web` and `cargo-web` packages, unpacked below `target`; nothing is installed.
+    /// Debian's `rustc-web` package under the host's cargo, unpacked below `target`: nothing is
+    /// installed.
     fn oldest_rust(&self) -> Result<Verdict> {
         let (sh, shell) = (&self.ctx.shell.sh, &self.ctx.shell);
         if crate::toolchain::on_path("apt-get").is_none() {
@@ -234,11 +235,9 @@ impl Ci<'_> {
         }
         let libraries = format!("{root}/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
         let target = self.workspace.work.join("rust-1.85-target");
-        let cargo = root.join("usr/bin/cargo");
-        let check = cmd!(sh, "{cargo} check --workspace --locked --target-dir {target}")
+        let check = cmd!(sh, "cargo check --workspace --locked --target-dir {target}")
             .env("RUSTC", root.join("usr/bin/rustc"))
-            .env("LD_LIBRARY_PATH", libraries)
-            .env_remove("RUSTUP_TOOLCHAIN");
+            .env("LD_LIBRARY_PATH", libraries);
         self.show(check)
     }
 
@@ -246,10 +245,9 @@ impl Ci<'_> {
         let (sh, shell) = (&self.ctx.shell.sh, &self.ctx.shell);
         let folder = tempfile::tempdir_in(make_folder(&self.workspace.work)?)?;
         let folder = Utf8Path::from_path(folder.path()).context("a path is not UTF-8")?;
-        let same = ["rustc-web", "cargo-web", "libstd-rust-web-dev", "libstd-rust-web-1.85"];
+        let same = ["rustc-web", "libstd-rust-web-dev", "libstd-rust-web-1.85"];
         let packages = same.map(|name| format!("{name}={version}"));
-        let mut download: Command =
-            cmd!(sh, "apt-get download {packages...} libllvm19 libhttp-parser2.9").into();
+        let mut download: Command = cmd!(sh, "apt-get download {packages...} libllvm19").into();
         download.current_dir(folder);
         let downloaded = shell.run(download, DEADLINE)?;
         if !downloaded.success() {
