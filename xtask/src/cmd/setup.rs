@@ -1,8 +1,10 @@
 //! `cargo xtask setup`: what this host lacks for a build and a boot, and how to get it.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use vmm_kernel::Arch;
@@ -89,7 +91,7 @@ fn install(
     }
     // Whoever has asked for quiet is still asked with the commands in view.
     anstream::eprintln!("{installation}");
-    if !agreed(ask)? {
+    if !agreed(ctx, ask)? {
         return Ok(Answer::No);
     }
     setup::install(&ctx.shell, ctx.progress, &installation)?;
@@ -102,9 +104,8 @@ fn install(
         .hint(|| "cargo xtask setup --check says what each is for")
 }
 
-fn agreed(ask: Ask) -> Result<bool> {
-    let stdin = std::io::stdin();
-    let terminal = stdin.is_terminal() && std::io::stderr().is_terminal();
+fn agreed(ctx: &Context, ask: Ask) -> Result<bool> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     match (ask, terminal) {
         (Ask::Never, _) | (Ask::OnTerminal, false) => Ok(true),
         (Ask::OrRefuse, false) => {
@@ -113,9 +114,25 @@ fn agreed(ask: Ask) -> Result<bool> {
         }
         (_, true) => {
             anstream::eprint!("run this now? [y/N] ");
-            let mut answer = String::new();
-            stdin.lock().read_line(&mut answer)?;
-            Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+            Ok(matches!(read_answer(ctx)?.trim(), "y" | "Y" | "yes"))
+        }
+    }
+}
+
+/// A line from the terminal, read aside so that Ctrl-C counts as an answer too.
+fn read_answer(ctx: &Context) -> Result<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        // Nobody listens any more after a Ctrl-C.
+        let _ = sender.send(read.map(|_| answer));
+    });
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(answer) => return answer.context("failed to read the answer"),
+            Err(RecvTimeoutError::Timeout) => ctx.shell.check_interrupt()?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(String::new()),
         }
     }
 }
