@@ -95,19 +95,19 @@ impl KernelArgs {
         if self.setup {
             setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
         }
+        let mut orders = vec![];
+        for targets in plan.variants() {
+            orders.push(Order::read(ctx, &self, &plan, targets)?);
+        }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let mut variants = vec![];
-        for targets in plan.variants() {
-            variants.push(Variant::read(ctx, &self, &workspace, &plan, &tree, targets)?);
+        for order in orders {
+            variants.push(Variant::resolve(ctx, order, &workspace, &plan.conf_dir, &tree)?);
         }
-        let mut missing = 0;
-        for variant in &mut variants {
-            missing += variant.resolve(ctx, &tree, &plan.conf_dir)?;
-        }
-        if missing > 0 && !self.allow_missing {
+        let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
+        if !findings.is_empty() && !self.allow_missing {
             diag::tell_refused(ctx.progress);
-            let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
             ctx.print(&findings, |_| String::new())?;
             return Ok(Answer::No);
         }
@@ -140,31 +140,20 @@ fn wanted(target: &Target) -> Wanted<'_> {
     Wanted { hypervisor: &target.hypervisor, arch: target.arch, format: target.format }
 }
 
-/// Targets with one `.config`, on their way through the stages.
-struct Variant<'a> {
+/// Targets with one `.config`, and what their fragments ask for. Read before anything is fetched or
+/// run: a slip in a fragment is told first.
+struct Order<'a> {
     targets: Vec<&'a Target>,
     formats: Vec<ImageFormat>,
-    folder: Folder,
     requested: Requested,
     toolchain: Toolchain,
-    request: String,
-    state: State,
 }
 
-/// Nothing to do, or resolved and to be built.
-enum State {
-    Unresolved,
-    Current(Box<Record>),
-    Resolved(Resolved),
-}
-
-impl<'a> Variant<'a> {
+impl<'a> Order<'a> {
     fn read(
         ctx: &Context,
         args: &KernelArgs,
-        workspace: &Workspace,
-        plan: &'a Plan,
-        tree: &Tree,
+        plan: &Plan,
         targets: Vec<&'a Target>,
     ) -> Result<Self> {
         let first = targets[0];
@@ -173,44 +162,63 @@ impl<'a> Variant<'a> {
             diag::tell_no_overlay(ctx.progress, &plan.conf_dir, overlay, first);
         }
         let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
-        let folder = Folder::new(&workspace.work, tree, &plan.conf_dir, &first.variant());
-        let request = request_hash(&requested.assignments, &tree.record, &toolchain)?;
         let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
         formats.sort();
         formats.dedup();
-        let current = Record::current(&folder, &request, tree, &formats);
-        let state = current.map_or(State::Unresolved, |record| State::Current(Box::new(record)));
-        Ok(Variant { targets, formats, folder, requested, toolchain, request, state })
+        Ok(Order { targets, formats, requested, toolchain })
     }
 
-    /// Resolves unless there is nothing to do; gives the number of symbols that did not come out.
-    fn resolve(&mut self, ctx: &Context, tree: &Tree, conf_dir: &Utf8Path) -> Result<usize> {
-        if !matches!(self.state, State::Unresolved) {
-            return Ok(0);
+    fn name(&self) -> String {
+        self.targets[0].variant()
+    }
+}
+
+/// An order on its way through the stages.
+struct Variant<'a> {
+    order: Order<'a>,
+    folder: Folder,
+    request: String,
+    state: State,
+}
+
+/// Nothing to do, or to be built.
+enum State {
+    Current(Box<Record>),
+    Resolved(Resolved),
+}
+
+impl<'a> Variant<'a> {
+    /// Resolves unless the last build still stands.
+    fn resolve(
+        ctx: &Context,
+        order: Order<'a>,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        tree: &Tree,
+    ) -> Result<Self> {
+        let Order { requested, toolchain, formats, .. } = &order;
+        let folder = Folder::new(&workspace.work, tree, conf_dir, &order.name());
+        let request = request_hash(&requested.assignments, &tree.record, toolchain)?;
+        if let Some(record) = Record::current(&folder, &request, tree, formats) {
+            let state = State::Current(Box::new(record));
+            return Ok(Variant { order, folder, request, state });
         }
-        let history = History::read(conf_dir)?;
-        let (shell, toolchain) = (&ctx.shell, &self.toolchain);
-        let work = self.folder.conf();
-        let bar = ctx.progress.spinner(format!("resolving {}", self.name()));
-        let resolver = Resolver { shell, tree, toolchain, history: &history, work };
-        let resolved = resolver.resolve(&self.requested.assignments)?;
+        let history = &History::read(conf_dir)?;
+        let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
+        let resolver =
+            Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
+        let resolved = resolver.resolve(&requested.assignments)?;
         bar.finish_and_clear();
-        let requested = self.requested.assignments.len();
-        diag::tell_resolved(ctx.progress, &self.name(), &tree.version, requested, &resolved);
-        let missing = resolved.findings.len();
-        self.state = State::Resolved(resolved);
-        Ok(missing)
+        let count = requested.assignments.len();
+        diag::tell_resolved(ctx.progress, &order.name(), &tree.version, count, &resolved);
+        Ok(Variant { order, folder, request, state: State::Resolved(resolved) })
     }
 
     fn findings(&self) -> &[Finding] {
         match &self.state {
             State::Resolved(resolved) => &resolved.findings,
-            State::Current(_) | State::Unresolved => &[],
+            State::Current(_) => &[],
         }
-    }
-
-    fn name(&self) -> String {
-        self.targets[0].variant()
     }
 
     fn produce(
@@ -223,10 +231,9 @@ impl<'a> Variant<'a> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved) => (self.build(ctx, args, tree, resolved)?, true),
-            State::Unresolved => anyhow::bail!("{} was not resolved", self.name()),
         };
         let mut outcomes = vec![];
-        for target in &self.targets {
+        for target in &self.order.targets {
             outcomes.push(self.stage(ctx, args, &record, target, choices, built)?);
         }
         Ok(outcomes)
@@ -246,13 +253,14 @@ impl<'a> Variant<'a> {
             shell: &ctx.shell,
             progress: ctx.progress,
             tree,
-            toolchain: &self.toolchain,
+            toolchain: &self.order.toolchain,
             obj: obj.clone(),
             log: self.folder.log(),
             jobs: args.jobs(),
-            name: self.name(),
+            name: self.order.name(),
         };
-        let make_targets: Vec<_> = self.formats.iter().map(|f| image::kbuild_target(*f)).collect();
+        let make_targets: Vec<_> =
+            self.order.formats.iter().map(|f| image::kbuild_target(*f)).collect();
         let built = build.run(&resolved.dot_config, &make_targets)?;
         let mut record = Record::after_build(
             &self.folder,
@@ -261,7 +269,7 @@ impl<'a> Variant<'a> {
             resolved.clone(),
             built.release,
         )?;
-        for target in &self.targets {
+        for target in &self.order.targets {
             let format = target.format;
             if record.images.contains_key(&format) {
                 continue;
@@ -272,7 +280,7 @@ impl<'a> Variant<'a> {
             record.images.insert(format, Made { sha256: hash::of_file(&file)?, checked });
         }
         record.write(&self.folder)?;
-        diag::tell_built(ctx.progress, &self.name(), built.compiled, start.elapsed());
+        diag::tell_built(ctx.progress, &self.order.name(), built.compiled, start.elapsed());
         Ok(record)
     }
 
@@ -308,7 +316,7 @@ impl<'a> Variant<'a> {
         let identity = Identity {
             source: &record.source,
             config_sha256: &config_sha256,
-            toolchain: &self.toolchain.record,
+            toolchain: &self.order.toolchain.record,
             format: target.format,
             tool_version: TOOL_VERSION,
         };
@@ -326,10 +334,10 @@ impl<'a> Variant<'a> {
             format: target.format,
             kernel_release: record.release.clone(),
             source: record.source.clone(),
-            toolchain: self.toolchain.record.clone(),
+            toolchain: self.order.toolchain.record.clone(),
             tool_version: TOOL_VERSION.to_owned(),
             config_sha256,
-            fragments: self.requested.fragments.clone(),
+            fragments: self.order.requested.fragments.clone(),
             missing: record.resolved.findings.iter().map(missing).collect(),
             choices: choices.to_vec(),
         })

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use sha2::Digest as _;
+
 use super::fixture::{Fixture, run, stderr, stdout};
 
 #[test]
@@ -11,6 +13,10 @@ fn consoles() {
     insta::glob!("../cmd", "*.console", |path| {
         let fixture = Fixture::new();
         more_files(&fixture);
+        let hashes = sources(&fixture);
+        let unhashed = |text: String, (hash, name): &(String, &str)| {
+            text.replace(hash, name).replace(&hash[..12], name)
+        };
         let mut transcript = String::new();
         for line in std::fs::read_to_string(path).unwrap().lines() {
             let Some(arguments) = line.strip_prefix("$ xtask ") else {
@@ -23,12 +29,43 @@ fn consoles() {
             let _ = writeln!(transcript, "{line}\n{}{}? {code}", stderr(&output), stdout(&output));
         }
         let root = fixture.path("").canonicalize().unwrap();
-        insta::assert_snapshot!(without_path(&transcript, &root));
+        let transcript = without_path(&transcript, &root);
+        insta::assert_snapshot!(hashes.iter().fold(transcript, unhashed));
     });
 }
 
 fn without_path(text: &str, root: &Path) -> String {
     text.replace(root.to_str().unwrap().trim_end_matches('/'), "[ROOT]")
+}
+
+/// Pins of the tiny tree's tarball, whole and not. Gives the hashes in the messages, which change
+/// with the compressor's version, and what stands for them.
+fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
+    let gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    let mut archive = tar::Builder::new(gzip);
+    archive.mode(tar::HeaderMode::Deterministic);
+    archive.append_dir_all("linux-6.12", fixture.path("tree")).unwrap();
+    let whole = archive.into_inner().unwrap().finish().unwrap();
+    let cut = &whole[..whole.len() / 2];
+    std::fs::write(fixture.path("fragments/whole.tar.gz"), &whole).unwrap();
+    std::fs::write(fixture.path("fragments/cut.tar.gz"), cut).unwrap();
+    let hash = |bytes: &[u8]| format!("{:x}", sha2::Sha256::digest(bytes));
+    let (whole, cut) = (hash(&whole), hash(cut));
+    let pin = |name: &str, file: &str, sha256: &str| {
+        format!(
+            "[source.{name}]\nprovider = \"tarball\"\nurl = \"{file}\"\nsha256 = \"{sha256}\"\n"
+        )
+    };
+    let pins = [
+        pin("whole", "whole.tar.gz", &whole),
+        pin("wrong", "whole.tar.gz", &"0".repeat(64)),
+        pin("cut", "cut.tar.gz", &whole),
+        pin("cut-and-pinned", "cut.tar.gz", &cut),
+        pin("nowhere", "nowhere.tar.gz", &whole),
+    ];
+    fixture.write("fragments/sources.toml", &format!("default = \"whole\"\n{}", pins.concat()));
+    fixture.write("conf-bad-pin/sources.toml", "default = \"a\"\n[source.a]\nprovider = \"ftp\"\n");
+    [(whole, "[sha256 of the whole]"), (cut, "[sha256 of the cut]")]
 }
 
 /// Folders with one thing wrong in each.
