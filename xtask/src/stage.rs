@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
 use serde::Serialize;
 use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
 
@@ -110,7 +111,8 @@ fn sweep(folder: &Utf8Path) -> Result<()> {
 }
 
 /// Held by the one run that may write in a folder; the system lets go of it when the run ends,
-/// however it ends. It is the folder itself that is locked: nothing is left behind.
+/// however it ends. It is the folder itself that is locked: nothing is left behind. The processes
+/// that the run starts hold it too: where a run is killed and its make lives on, the next one waits.
 pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file is what unlocks")] File);
 
 impl Lock {
@@ -122,7 +124,7 @@ impl Lock {
         let mut said = false;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return inherited(file),
                 Err(rustix::io::Errno::WOULDBLOCK) => {}
                 Err(error) => {
                     return Err(error).with_context(|| format!("failed to lock folder {folder}"));
@@ -136,4 +138,9 @@ impl Lock {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+fn inherited(file: File) -> Result<Lock> {
+    fcntl_setfd(&file, FdFlags::empty()).context("failed to hand a lock on")?;
+    Ok(Lock(file))
 }

@@ -158,6 +158,44 @@ fn an_interrupt_ends_every_process_and_leaves_nothing_half_written() {
 }
 
 #[test]
+fn a_kill_at_any_moment_leaves_a_whole_image() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let images = [bzimage(2048), bzimage(1 << 20)];
+    for round in 1..=16 {
+        std::fs::write(fixture.path("tree/image"), &images[round % 2]).unwrap();
+        fixture.write("tree/init/main.c", &format!("int main(void) {{ return {round}; }}\n"));
+        let mut child = spawn(&mut fixture.kernel(&[]));
+        std::thread::sleep(Duration::from_millis(25 * round as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let staged = std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap();
+        assert!(images.contains(&staged), "round {round} left {} bytes", staged.len());
+    }
+    std::fs::write(fixture.path("tree/image"), &images[0]).unwrap();
+    fixture.write("tree/init/main.c", "int main(void) { return 99; }\n");
+    expect(0, fixture.kernel(&[]));
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), images[0]);
+    let left = std::fs::read_dir(fixture.path("bin")).unwrap().count();
+    assert_eq!(left, 2, "only the image and its manifest are there");
+}
+
+#[test]
+fn what_a_killed_run_left_running_is_waited_for() {
+    let fixture = Fixture::new();
+    fixture.write("slow", "cd $(dirname $0); touch started; sleep 2; touch ended");
+    let mut child = spawn(&mut fixture.kernel(&[]));
+    wait_for("the build", || fixture.path("started").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!fixture.path("ended").exists());
+    std::fs::remove_file(fixture.path("slow")).unwrap();
+    let (_, err) = expect(0, fixture.kernel(&[]));
+    assert!(err.contains("waiting for another run"), "{err}");
+    assert!(fixture.path("ended").exists());
+}
+
+#[test]
 fn a_second_run_at_once_waits_and_says_so() {
     let fixture = Fixture::new();
     let work = fixture.path("target/guest-kernel");
