@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -13,7 +13,7 @@ use xshell::cmd;
 
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
-use crate::shell::{Next, Stream};
+use crate::shell::{Finished, Next, Stream};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -175,21 +175,24 @@ impl Ci<'_> {
         self.show(cmd!(self.ctx.shell.sh, "cargo {arguments...}"))
     }
 
-    /// This very program, as a person would call it.
+    /// As a person types it. Not this very program: a step before may have compiled another one.
     fn xtask(&self, arguments: &str) -> Result<Verdict> {
-        let program = this_program()?;
         let arguments = arguments.split(' ');
-        self.show(cmd!(self.ctx.shell.sh, "{program} {arguments...}"))
+        self.show(cmd!(self.ctx.shell.sh, "cargo xtask {arguments...}"))
+    }
+
+    /// The same, with what it prints on stdout as the answer.
+    fn ask_xtask(&self, arguments: &str) -> Result<Finished> {
+        let arguments = arguments.split(' ');
+        let mut command: Command = cmd!(self.ctx.shell.sh, "cargo xtask {arguments...}").into();
+        command.current_dir(&self.workspace.root);
+        let finished = self.ctx.shell.run(command, DEADLINE)?;
+        ensure!(finished.success(), "{}: {}", finished.how(), finished.stderr.trim());
+        Ok(finished)
     }
 
     fn build_again(&self) -> Result<Verdict> {
-        let (sh, program) = (&self.ctx.shell.sh, this_program()?);
-        let arguments = MICRO_KERNELS.split(' ');
-        let again = cmd!(sh, "{program} {arguments...} --format json");
-        let mut again: Command = again.into();
-        again.current_dir(&self.workspace.root);
-        let finished = self.ctx.shell.run(again, DEADLINE)?;
-        ensure!(finished.success(), "{}: {}", finished.how(), finished.stderr.trim());
+        let finished = self.ask_xtask(&format!("{MICRO_KERNELS} --format json"))?;
         let kernels: Vec<serde_json::Value> = serde_json::from_str(&finished.stdout)
             .context("failed to read what `kernel` printed")?;
         for kernel in &kernels {
@@ -203,12 +206,9 @@ impl Ci<'_> {
 
     /// The tests that need a real tree say "skipped" without one; here they have it.
     fn real_tree(&self) -> Result<Verdict> {
-        let (sh, program) = (&self.ctx.shell.sh, this_program()?);
-        let mut path: Command = cmd!(sh, "{program} source path 6.1").into();
-        path.current_dir(&self.workspace.root);
-        let path = self.ctx.shell.run(path, DEADLINE)?;
-        ensure!(path.success(), "{}", path.stderr.trim());
+        let path = self.ask_xtask("source path 6.1")?;
         let tree = path.stdout.trim();
+        let sh = &self.ctx.shell.sh;
         let test = cmd!(
             sh,
             "cargo test --profile xtask --package xtask --test cli real_tree -- --nocapture"
@@ -268,11 +268,6 @@ impl Ci<'_> {
 fn make_folder(path: &Utf8Path) -> Result<&Utf8Path> {
     std::fs::create_dir_all(path).with_context(|| format!("failed to create folder {path}"))?;
     Ok(path)
-}
-
-fn this_program() -> Result<Utf8PathBuf> {
-    let path = std::env::current_exe().context("failed to find this program")?;
-    Utf8PathBuf::try_from(path).context("this program's path is not UTF-8")
 }
 
 fn summary(outcomes: &[Outcome]) -> String {
