@@ -17,7 +17,7 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
     let Some((fixture, tree)) = real() else { return };
     fixture.conf(
         "base.conf\n",
-        "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_HAVE_KVM=y\n",
+        "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_VIRTIO_VSOCKETS_COMMON=y\n",
     );
     let arguments = ["kernel", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree];
     let (out, err) = expect(1, fixture.xtask(&arguments));
@@ -26,8 +26,12 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
     assert!(err.contains("depends on FUSE_FS [=n]"), "{err}");
     assert!(err.contains("base.conf:3: CONFIG_NO_SUCH=y: the tree makes it n"), "{err}");
     assert!(err.contains("this tree has no such symbol"), "{err}");
-    assert!(err.contains("base.conf:4: CONFIG_HAVE_KVM=y: the tree makes it n"), "{err}");
+    assert!(
+        err.contains("base.conf:4: CONFIG_VIRTIO_VSOCKETS_COMMON=y: the tree makes it n"),
+        "{err}"
+    );
     assert!(err.contains("no prompt, set only by a default or a select"), "{err}");
+    assert!(err.contains("selected by VSOCKETS_LOOPBACK [=n]"), "{err}");
     assert!(err.contains("3 of 4 symbols of micro-x86_64 are not as asked"), "{err}");
     assert!(err.contains("nothing was compiled"), "{err}");
     assert!(!fixture.path("bin").exists());
