@@ -305,7 +305,8 @@ impl<'a> Variant<'a> {
             (false, true) => Action::Staged,
             (false, false) => Action::Unchanged,
         };
-        let warnings = record.images[&target.format].checked.warnings.clone();
+        let made = record.images.get(&target.format);
+        let warnings = made.map(|made| made.checked.warnings.clone()).unwrap_or_default();
         Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
     }
 

@@ -144,7 +144,13 @@ impl fmt::Display for Failure {
         let told =
             |message: &String| self.snippets.iter().any(|bad| message.contains(&bad.to_string()));
         let renderer = Renderer::styled();
+        let (error, bold) = (style(anstyle::AnsiColor::Red), anstyle::Style::new().bold());
         for bad in &self.snippets {
+            if bad.source.trim().is_empty() {
+                // Nothing to draw, and an empty snippet loses its line number.
+                writeln!(f, "{error}error{error:#}{bold}: {bad}{bold:#}")?;
+                continue;
+            }
             let end = bad.source.trim_end().len();
             let snippet = Snippet::source(&bad.source)
                 .origin(bad.path.as_str())
@@ -152,7 +158,6 @@ impl fmt::Display for Failure {
                 .annotation(Level::Error.span(0..end));
             writeln!(f, "{}", renderer.render(Level::Error.title(&bad.message).snippet(snippet)))?;
         }
-        let (error, bold) = (style(anstyle::AnsiColor::Red), anstyle::Style::new().bold());
         if !told(&self.error) {
             writeln!(f, "{error}error{error:#}{bold}: {}{bold:#}", self.error)?;
         }

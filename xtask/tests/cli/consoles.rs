@@ -65,6 +65,7 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
     ];
     fixture.write("fragments/sources.toml", &format!("default = \"whole\"\n{}", pins.concat()));
     fixture.write("conf-bad-pin/sources.toml", "default = \"a\"\n[source.a]\nprovider = \"ftp\"\n");
+    fixture.write("conf-cut-pins/sources.toml", "default = [\n");
     [(whole, "[sha256 of the whole]"), (cut, "[sha256 of the cut]")]
 }
 
