@@ -1,10 +1,9 @@
 //! Installs packages with the distribution's own package manager.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use camino::Utf8Path;
 
 use super::{Missing, on_path};
 use crate::diag::Hint;
@@ -12,8 +11,6 @@ use crate::progress::Progress;
 use crate::shell::{Next, Shell};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
-/// Older lists name versions that the mirrors no longer have.
-const LISTS_ARE_OLD: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manager {
@@ -67,12 +64,13 @@ impl Manager {
         here.iter().copied().find(is_of).or(here.first().copied())
     }
 
-    fn refresh(self) -> &'static [&'static str] {
+    /// What the others do themselves: the lists of a machine that is not fresh name versions that
+    /// the mirrors no longer have.
+    fn refresh(self) -> Option<&'static [&'static str]> {
         match self {
-            Manager::Apt => &["apt-get", "update"],
-            Manager::Dnf => &["dnf", "makecache"],
-            Manager::Zypper => &["zypper", "--non-interactive", "refresh"],
-            Manager::Pacman => &["pacman", "-Sy"],
+            Manager::Apt => Some(&["apt-get", "update"]),
+            Manager::Pacman => Some(&["pacman", "-Sy"]),
+            Manager::Dnf | Manager::Zypper => None,
         }
     }
 
@@ -91,31 +89,6 @@ impl Manager {
             Manager::Pacman => &["pacman", "-S", "--needed", "--noconfirm"],
         }
     }
-
-    /// dnf and zypper refresh their lists themselves.
-    fn lists_are_old(self) -> bool {
-        match self {
-            Manager::Apt => apt_lists_are_old("/var/lib/apt/lists".into(), SystemTime::now()),
-            Manager::Pacman => Utf8Path::new("/var/lib/pacman/sync")
-                .read_dir_utf8()
-                .map_or(true, |mut entries| entries.next().is_none()),
-            Manager::Dnf | Manager::Zypper => false,
-        }
-    }
-}
-
-/// The files have the mirror's times; the folders have the time of the last update.
-pub(super) fn apt_lists_are_old(lists: &Utf8Path, now: SystemTime) -> bool {
-    let has_lists = lists.read_dir_utf8().is_ok_and(|mut entries| {
-        entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().contains("_Packages")))
-    });
-    let updated = [lists.to_owned(), lists.join("partial")]
-        .iter()
-        .filter_map(|folder| folder.metadata().and_then(|meta| meta.modified()).ok())
-        .max();
-    // A time to come is one of a clock that was set back: not old.
-    let age = updated.map(|time| now.duration_since(time).unwrap_or_default());
-    !has_lists || age.is_none_or(|age| age > LISTS_ARE_OLD)
 }
 
 /// What is going to be run.
@@ -154,9 +127,8 @@ impl Installation {
         let (install, unknown) = install_command(manager, missing);
         let mut commands = Vec::new();
         if !install.is_empty() {
-            if manager.lists_are_old() {
-                commands.push(manager.refresh().iter().map(|word| (*word).to_owned()).collect());
-            }
+            let refresh = manager.refresh();
+            commands.extend(refresh.map(|words| words.iter().map(|w| (*w).to_owned()).collect()));
             commands.push(install);
         }
         let mut installation = Installation { commands, unknown };

@@ -1,10 +1,8 @@
 use std::os::unix::fs::symlink;
-use std::time::{Duration, SystemTime};
 
-use camino::Utf8PathBuf;
 use vmm_kernel::Arch;
 
-use super::install::{apt_lists_are_old, install_command};
+use super::install::install_command;
 use super::packages::needs;
 use super::*;
 
@@ -130,16 +128,4 @@ fn finds_the_package_manager() {
     assert_eq!(Manager::of("ID=void", |program| program == "dnf"), Some(Manager::Dnf));
     assert_eq!(Manager::of("ID=arch", |program| program == "apt-get"), Some(Manager::Apt));
     assert_eq!(Manager::of("ID=nixos", |_| false), None);
-}
-
-#[test]
-fn knows_old_lists() {
-    let temp = tempfile::tempdir().unwrap();
-    let lists = Utf8PathBuf::from_path_buf(temp.path().to_owned()).unwrap();
-    let now = SystemTime::now();
-    assert!(apt_lists_are_old(&lists.join("nowhere"), now));
-    assert!(apt_lists_are_old(&lists, now), "empty");
-    std::fs::write(lists.join("deb.example.org_main_binary-amd64_Packages.lz4"), "").unwrap();
-    assert!(!apt_lists_are_old(&lists, now));
-    assert!(apt_lists_are_old(&lists, now + Duration::from_secs(2 * 24 * 3600)));
 }

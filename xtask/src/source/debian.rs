@@ -1,5 +1,5 @@
 //! The distribution's kernel source: a package with one tarball in it. apt's signatures are the
-//! trust, and apt and dpkg do the work; none of it needs root.
+//! trust, and apt and dpkg do the work; none of it needs root, not even fresh package lists.
 
 use std::time::Duration;
 
@@ -25,12 +25,50 @@ pub(super) struct Offer {
     /// The version that apt would install, or the installed one where no other can be had.
     pub(super) candidate: Option<String>,
     pub(super) installed: Option<String>,
+    lists: Lists,
 }
 
 impl Offer {
     pub(super) fn has(&self, version: &str) -> bool {
-        self.versions.iter().any(|offered| offered == version)
-            || self.installed.as_deref() == Some(version)
+        self.versions.iter().any(|offered| offered == version) || self.is_here(version)
+    }
+
+    /// Whether that version can be had without a network.
+    pub(super) fn is_here(&self, version: &str) -> bool {
+        self.installed.as_deref() == Some(version)
+    }
+}
+
+/// Where apt looks up what can be had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Lists {
+    /// Options of apt's commands; none for the host's own lists, which are as old as root's last
+    /// `apt-get update`.
+    options: Vec<String>,
+}
+
+impl Lists {
+    /// Lists of this very moment, in a folder of their own.
+    ///
+    /// # Errors
+    /// If a mirror cannot be reached, or vouched for.
+    pub(super) fn fresh(shell: &Shell, progress: Progress, dir: &Utf8Path) -> Result<Self> {
+        let partial = dir.join("lists/partial");
+        std::fs::create_dir_all(&partial)
+            .with_context(|| format!("failed to create folder {partial}"))?;
+        let set = |setting: String| ["-o".to_owned(), setting];
+        let mut options = Vec::new();
+        options.extend(set(format!("Dir::State::Lists={dir}/lists")));
+        options.extend(set(format!("Dir::Cache={dir}/cache")));
+        // Its own user, which root's apt changes to, could not write here.
+        options.extend(set("APT::Sandbox::User=root".to_owned()));
+        let spinner = progress.spinner("reading fresh package lists".to_owned());
+        let with = &options;
+        let update = c_locale(cmd!(shell.sh, "apt-get -q {with...} update"));
+        let done = shell.run(update, DOWNLOAD);
+        spinner.finish_and_clear();
+        succeeded(done?, || "failed to read fresh package lists".to_owned())?;
+        Ok(Lists { options })
     }
 }
 
@@ -38,22 +76,25 @@ impl Offer {
 ///
 /// # Errors
 /// If there is no apt here, or it knows no version of the package.
-pub(super) fn offer(shell: &Shell, package: &str) -> Result<Offer> {
-    let policy = shell.run(c_locale(cmd!(shell.sh, "apt-cache policy {package}")), QUICK);
+pub(super) fn offer(shell: &Shell, lists: Lists, package: &str) -> Result<Offer> {
+    let options = &lists.options;
+    let policy = cmd!(shell.sh, "apt-cache {options...} policy {package}");
+    let policy = shell.run(c_locale(policy), QUICK);
     let policy = policy.hint(|| {
         "only Debian and its kin have such a package: give a tree with --kernel-dir, or pin a \
          tarball in sources.toml"
     })?;
     let policy = succeeded(policy, || format!("failed to ask apt for package {package}"))?.stdout;
-    let madison = shell.run(c_locale(cmd!(shell.sh, "apt-cache madison {package}")), QUICK)?;
-    let mut offer = parse(&policy, &madison.stdout, package);
+    let madison = cmd!(shell.sh, "apt-cache {options...} madison {package}");
+    let madison = shell.run(c_locale(madison), QUICK)?;
+    let mut offer = Offer { lists, ..parse(&policy, &madison.stdout, package) };
     if offer.candidate.is_none() && installed_tarball(package, &offer).is_some() {
         offer.candidate.clone_from(&offer.installed);
     }
     if offer.candidate.is_none() {
         return Err(anyhow!("apt knows no version of package {package}")).hint(|| {
-            "run `apt-get update` as root; if that changes nothing, this release of the \
-             distribution lacks the package: pin another one in sources.toml"
+            "this release of the distribution may lack it: pin another one in sources.toml, or \
+             give a tree with --kernel-dir"
         });
     }
     Ok(offer)
@@ -94,7 +135,7 @@ fn parse(policy: &str, madison: &str, package: &str) -> Offer {
     let candidate = field("Candidate:")
         .filter(|candidate| versions.contains(candidate))
         .or_else(|| versions.first().cloned());
-    Offer { versions, candidate, installed: field("Installed:") }
+    Offer { versions, candidate, installed: field("Installed:"), ..Offer::default() }
 }
 
 /// The tarball of the installed package.
@@ -120,7 +161,7 @@ pub(super) fn obtain(
         }
     }
     let spinner = progress.spinner(format!("downloading {package} {version}"));
-    let path = download(shell, package, version, scratch);
+    let path = download(shell, &offer.lists, package, version, scratch);
     spinner.finish_and_clear();
     archive(path?, version, true)
 }
@@ -133,6 +174,7 @@ fn archive(path: Utf8PathBuf, version: &str, downloaded: bool) -> Result<Archive
 
 fn download(
     shell: &Shell,
+    lists: &Lists,
     package: &str,
     version: &str,
     scratch: &Utf8Path,
@@ -142,11 +184,11 @@ fn download(
         // apt-get download writes into the working folder.
         let _there = shell.sh.push_dir(scratch);
         let quiet = ["-q", "-o", "Acquire::Retries=3"];
-        let get = c_locale(cmd!(shell.sh, "apt-get {quiet...} download {wanted}"));
+        let options = &lists.options;
+        let get = c_locale(cmd!(shell.sh, "apt-get {quiet...} {options...} download {wanted}"));
         shell.run(get, DOWNLOAD)?
     };
-    succeeded(done, || format!("failed to download package {wanted}"))
-        .hint(|| "the package lists may be out of date: run `apt-get update` as root")?;
+    succeeded(done, || format!("failed to download package {wanted}"))?;
     let deb = the_one(scratch, "deb")?;
     let content = scratch.join("package");
     let done = shell.run(cmd!(shell.sh, "dpkg-deb --extract {deb} {content}"), DOWNLOAD)?;

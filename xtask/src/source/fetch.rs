@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use camino::Utf8Path;
 
+use super::debian::Lists;
 use super::listing::Listing;
 use super::lock::{Lock, Locked};
 use super::patches::Patches;
@@ -44,7 +45,7 @@ pub(crate) fn fetch(
         return stored.tree();
     }
     let (scratch_guard, scratch) = store.scratch()?;
-    let choice = plan.choose(shell, progress, locked)?;
+    let choice = plan.choose(shell, progress, &scratch, locked)?;
     let stored = match plan.reusable(&choice, &store)? {
         Some(stored) => stored,
         None => plan.unpack(shell, progress, &store, &choice, &scratch)?,
@@ -142,7 +143,13 @@ impl<'a> FetchPlan<'a> {
         }))
     }
 
-    fn choose(&self, shell: &Shell, progress: Progress, locked: bool) -> Result<Choice> {
+    fn choose(
+        &self,
+        shell: &Shell,
+        progress: Progress,
+        scratch: &Utf8Path,
+        locked: bool,
+    ) -> Result<Choice> {
         let package = match &self.pin.provider {
             Provider::Debian { package } => package,
             Provider::Tarball { from, sha256 } => {
@@ -150,7 +157,7 @@ impl<'a> FetchPlan<'a> {
                 return Ok(Choice { version: tarball::version(from, sha256), offer });
             }
         };
-        let offer = debian::offer(shell, package)?;
+        let offer = self.offer(shell, progress, package, scratch)?;
         let wanted = self.locked.as_ref().map(|locked| locked.version.as_str());
         let version = match wanted.filter(|wanted| offer.has(wanted)) {
             Some(wanted) => wanted.to_owned(),
@@ -161,6 +168,31 @@ impl<'a> FetchPlan<'a> {
             }
         };
         Ok(Choice { version, offer })
+    }
+
+    /// The host's package lists may be of any age, and a mirror keeps no version that they name: so
+    /// fresh ones decide what to download.
+    fn offer(
+        &self,
+        shell: &Shell,
+        progress: Progress,
+        package: &str,
+        scratch: &Utf8Path,
+    ) -> Result<debian::Offer> {
+        let host = debian::offer(shell, Lists::default(), package);
+        if let (Ok(offer), Some(locked)) = (&host, &self.locked) {
+            if offer.is_here(&locked.version) {
+                return host;
+            }
+        }
+        match Lists::fresh(shell, progress, &scratch.join("apt")) {
+            Ok(lists) => debian::offer(shell, lists, package).or(host),
+            Err(error) => {
+                shell.check_interrupt()?;
+                progress.say(format!("{error:#}; going on with this host's package lists"));
+                host
+            }
+        }
     }
 
     /// Another version than the locked one: an error if that one was demanded.
