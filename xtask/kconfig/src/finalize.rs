@@ -1,0 +1,105 @@
+//! What an entry inherits from those around it, and what selects mean for their targets. After this
+//! every condition says all that it depends on.
+
+use crate::choice;
+use crate::diagnostic::{Diagnostic, Problem};
+use crate::expr::{Expr, ExprId};
+use crate::model::{EntryId, EntryKind, Model, Reverse, SymbolId, Type};
+
+pub(crate) fn finalize(model: &mut Model, diagnostics: &mut Vec<Diagnostic>) {
+    for id in model.all_entries().skip(1) {
+        if let EntryKind::Choice(choice) = model[id].kind {
+            choice::settle_types(model, id, choice);
+        }
+        inherit(model, id);
+    }
+    for id in model.all_entries().skip(1) {
+        if let EntryKind::Choice(choice) = model[id].kind {
+            choice::settle_members(model, id, choice, diagnostics);
+        }
+    }
+    for symbol in model.all() {
+        let known = &model[symbol];
+        if known.kind == Type::Unknown && !known.entries.is_empty() {
+            let (problem, entry) =
+                (Problem::NoType { symbol: known.name.clone() }, known.entries[0]);
+            diagnostics.push(Diagnostic { problem, location: model[entry].location });
+        }
+    }
+}
+
+/// A parent's entry comes first, so that what it inherits is known.
+fn inherit(model: &mut Model, id: EntryId) {
+    let parent = model[id].parent;
+    let from_parent = match model[parent].kind {
+        // The value of a choice limits what its members can be.
+        EntryKind::Choice(choice) if !model.dialect.choices_are_bool => model.exprs.symbol(choice),
+        _ => model[parent].depends,
+    };
+    let own = model[id].depends;
+    let own = need_modules(model, own);
+    let depends = model.exprs.and(from_parent, own);
+    model[id].depends = depends;
+    match model[id].symbol() {
+        Some(symbol) => inherit_in_symbol(model, id, symbol, depends),
+        None => {
+            if let Some(prompt) = &mut model.entries[id.index()].prompt {
+                prompt.condition = depends;
+            }
+        }
+    }
+}
+
+fn inherit_in_symbol(model: &mut Model, id: EntryId, symbol: SymbolId, depends: ExprId) {
+    let mut taken = std::mem::take(&mut model[symbol]);
+    let conditions = (taken.prompts.iter_mut().map(|p| (p.entry, &mut p.condition)))
+        .chain(taken.defaults.iter_mut().map(|d| (d.entry, &mut d.condition)))
+        .chain(taken.ranges.iter_mut().map(|r| (r.entry, &mut r.condition)))
+        .chain(taken.selects.iter_mut().map(|s| (s.entry, &mut s.condition)))
+        .chain(taken.implies.iter_mut().map(|s| (s.entry, &mut s.condition)));
+    for (_, condition) in conditions.filter(|(entry, _)| *entry == id) {
+        let own = need_modules(model, *condition);
+        *condition = model.exprs.and(depends, own);
+    }
+    if model[id].kind == EntryKind::Config(symbol) {
+        let before = taken.depends;
+        taken.depends = Some(before.map_or(depends, |before| model.exprs.or(before, depends)));
+    }
+    let here = |select: &&crate::model::Select| select.entry == id;
+    let reverse = |select: &crate::model::Select| {
+        let (condition, location) = (select.condition, select.location);
+        (select.target, Reverse { by: symbol, condition, location })
+    };
+    let selects: Vec<_> = taken.selects.iter().filter(here).map(reverse).collect();
+    let implies: Vec<_> = taken.implies.iter().filter(here).map(reverse).collect();
+    model[symbol] = taken;
+    for (target, reverse) in selects {
+        model[target].selected_by.push(reverse);
+    }
+    for (target, reverse) in implies {
+        model[target].implied_by.push(reverse);
+    }
+}
+
+/// `m` alone means `m && MODULES`: there is none without modules.
+fn need_modules(model: &mut Model, expr: ExprId) -> ExprId {
+    match model.expr(expr) {
+        Expr::Symbol(SymbolId::M) => {
+            let modules = model.exprs.symbol(model.modules);
+            model.exprs.and(expr, modules)
+        }
+        Expr::Not(inner) => {
+            let inner = need_modules(model, inner);
+            model.exprs.intern(Expr::Not(inner))
+        }
+        Expr::And(left, right) => {
+            let (left, right) = (need_modules(model, left), need_modules(model, right));
+            model.exprs.and(left, right)
+        }
+        Expr::Or(left, right) => {
+            let (left, right) = (need_modules(model, left), need_modules(model, right));
+            model.exprs.or(left, right)
+        }
+        Expr::Symbol(_) | Expr::Compare(..) => expr,
+    }
+}

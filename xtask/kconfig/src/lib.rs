@@ -1,0 +1,71 @@
+//! The Linux kernel's configuration language.
+//!
+//! [`parse`] makes a [`Model`] of a tree's Kconfig files; a [`Config`] gives its symbols values as
+//! the tree's own `conf` would, to the byte of the `.config` that it writes.
+//!
+//! No I/O happens here: a [`Host`] reads files and runs the commands of `$(shell …)`. Nothing here
+//! fails or panics on any input: what is wrong comes as [`Diagnostic`]s. Nothing here words prose.
+
+mod choice;
+mod config;
+mod cycle;
+mod diagnostic;
+mod dotconfig;
+mod eval;
+mod expr;
+mod finalize;
+mod host;
+mod lexer;
+mod macros;
+mod mode;
+mod model;
+mod number;
+mod parse;
+mod tristate;
+mod write;
+
+pub use config::{Config, Value};
+pub use diagnostic::{Diagnostic, Expected, Link, Problem, Severity, Step};
+pub use expr::{Expr, ExprId, Relation};
+pub use host::Host;
+pub use mode::Mode;
+pub use model::{
+    Choice, DefaultValue, Entry, EntryId, EntryKind, FileId, Location, Model, Prompt, Range,
+    Reverse, Select, Symbol, SymbolId, Type,
+};
+pub use tristate::Tristate;
+
+/// In what the language's own tools have differed from one kernel to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Since 6.11 a choice has no value of its own: its members are what is set. Before, it was a
+    /// symbol that could be tristate, and optional.
+    pub choices_are_bool: bool,
+    /// Since 6.9 a number without a default is 0, not empty.
+    pub numbers_default_to_zero: bool,
+}
+
+impl Dialect {
+    /// What a kernel of that version and patch level speaks.
+    #[must_use]
+    pub fn of(version: u32, patch_level: u32) -> Self {
+        Dialect {
+            choices_are_bool: (version, patch_level) >= (6, 11),
+            numbers_default_to_zero: (version, patch_level) >= (6, 9),
+        }
+    }
+}
+
+/// Reads the Kconfig file `root` and all that it sources. Where a diagnostic is an error, the tree's
+/// own tools would refuse the tree.
+pub fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Vec<Diagnostic>) {
+    let (mut model, mut diagnostics) = parse::parse(host, root, dialect);
+    finalize::finalize(&mut model, &mut diagnostics);
+    diagnostics.extend(cycle::find(&model));
+    (model, diagnostics)
+}
+
+/// Runs something that may call itself often: as deep as the input is, the stack grows with it.
+pub(crate) fn deep<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(64 << 10, 1 << 20, run)
+}

@@ -1,0 +1,296 @@
+//! Kconfig files to a model: statements, blocks and files. It never fails: what cannot be understood
+//! is reported and left out.
+
+mod expression;
+mod option;
+mod tokens;
+
+use std::sync::Arc;
+
+use crate::Dialect;
+use crate::diagnostic::{Diagnostic, Expected, Problem};
+use crate::expr::ExprId;
+use crate::host::Host;
+use crate::lexer::{Lexer, Statement};
+use crate::macros::Macros;
+use crate::model::{
+    Choice, Entry, EntryId, EntryKind, FileId, Location, Model, Prompt, Symbol, SymbolId, Type,
+};
+use tokens::Tokens;
+
+/// Files that source files, and blocks inside of blocks.
+const DEEPEST_FILE: usize = 100;
+const DEEPEST_BLOCK: usize = 1000;
+
+pub(crate) struct Parser<'h> {
+    macros: Macros<'h>,
+    model: Model,
+    /// The blocks that are open, from the outermost.
+    open: Vec<Open>,
+    /// What the next options belong to.
+    current: Option<EntryId>,
+    /// The files that are being read, from the outermost.
+    sources: Vec<String>,
+    here: Location,
+}
+
+struct Open {
+    entry: EntryId,
+    file: FileId,
+}
+
+/// What a block is called.
+fn name_of(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Choice(_) => "choice",
+        EntryKind::If => "if",
+        _ => "menu",
+    }
+}
+
+/// Reads the file `root` and all that it sources.
+pub(crate) fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Vec<Diagnostic>) {
+    let mut parser = Parser {
+        macros: Macros::new(host),
+        model: Model::new(dialect),
+        open: vec![],
+        current: None,
+        sources: vec![],
+        here: Location { file: FileId(0), line: 0 },
+    };
+    parser.add_entry(EntryKind::Root);
+    parser.current = None;
+    parser.file(host, root);
+    let end = parser.next_entry();
+    parser.model[EntryId::ROOT].end = end;
+    if parser.model[EntryId::ROOT].prompt.is_none() {
+        parser.main_menu("Main menu");
+    }
+    (parser.model, parser.macros.diagnostics)
+}
+
+impl Parser<'_> {
+    fn report(&mut self, problem: Problem) {
+        self.macros.diagnostics.push(Diagnostic { problem, location: self.here });
+    }
+
+    fn next_entry(&self) -> EntryId {
+        EntryId(u32::try_from(self.model.entries.len()).unwrap_or(u32::MAX))
+    }
+
+    fn file(&mut self, host: &dyn Host, path: &str) {
+        if self.sources.len() >= DEEPEST_FILE {
+            return self.report(Problem::SourcedTooDeep { limit: DEEPEST_FILE });
+        }
+        if self.sources.iter().any(|open| open == path) {
+            return self.report(Problem::SourcesItself { path: path.to_owned() });
+        }
+        let Some(bytes) = host.read(path) else {
+            return self.report(Problem::NoFile { path: path.to_owned() });
+        };
+        let file = FileId(u32::try_from(self.model.files.len()).unwrap_or(u32::MAX));
+        self.model.files.push(path.into());
+        let text = self.text(file, bytes);
+        let outer = (self.here, self.macros.file, std::mem::take(&mut self.macros.path));
+        self.sources.push(path.to_owned());
+        (self.macros.file, self.macros.path) = (file, path.to_owned());
+        let mut lexer = Lexer::new(&text);
+        while let Some((line, statement)) = lexer.statement(&mut self.macros) {
+            self.here = Location { file, line };
+            match statement {
+                Statement::Assignment { name, flavor, value } => {
+                    self.current = None;
+                    self.macros.assign(line, &name, flavor, value);
+                }
+                Statement::Tokens(tokens) => {
+                    self.statement(host, &mut Tokens::new(&tokens), &mut lexer);
+                }
+            }
+        }
+        self.close_file(file);
+        self.sources.pop();
+        (self.here, self.macros.file, self.macros.path) = outer;
+        self.current = None;
+    }
+
+    fn text(&mut self, file: FileId, bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let before = valid.iter().filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(before).map_or(u32::MAX, |lines| lines.saturating_add(1));
+            let location = Location { file, line };
+            self.macros.diagnostics.push(Diagnostic { problem: Problem::NotUtf8, location });
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })
+    }
+
+    fn statement(&mut self, host: &dyn Host, tokens: &mut Tokens<'_, '_>, lexer: &mut Lexer<'_>) {
+        let Some(keyword) = tokens.word() else {
+            return self.report(Problem::Malformed { word: String::new() });
+        };
+        let known = self.macros.diagnostics.len();
+        if !self.option(keyword, tokens, lexer) {
+            self.block(host, keyword, tokens);
+        }
+        // A statement takes all of its line.
+        if !tokens.at_end() && self.macros.diagnostics.len() == known {
+            self.report(Problem::Malformed { word: keyword.to_owned() });
+        }
+    }
+
+    /// What begins or ends an entry, or leads to another file.
+    fn block(&mut self, host: &dyn Host, keyword: &str, tokens: &mut Tokens<'_, '_>) {
+        self.current = None;
+        let not_in_choice = ["menu", "menuconfig", "choice", "source", "mainmenu"];
+        if self.is_in_choice() && not_in_choice.contains(&keyword) {
+            self.report(Problem::Misplaced { word: keyword.to_owned() });
+        }
+        match keyword {
+            "config" | "menuconfig" => self.config(tokens),
+            "choice" => self.choice(tokens),
+            "menu" | "comment" => self.titled(tokens, keyword),
+            "if" => {
+                let condition = self.expression(tokens);
+                let entry = self.open_block(EntryKind::If);
+                self.model[entry].depends = condition;
+                self.current = None;
+            }
+            "endif" => self.close("if"),
+            "endmenu" => self.close("menu"),
+            "endchoice" => self.close("choice"),
+            "source" => match tokens.quoted() {
+                Some(path) => {
+                    let path = path.to_owned();
+                    self.file(host, &path);
+                }
+                None => self.report(Problem::Expected { what: Expected::Text }),
+            },
+            "mainmenu" if self.next_entry() == EntryId(1) => match tokens.quoted() {
+                Some(text) => {
+                    let text = text.to_owned();
+                    self.main_menu(&text);
+                }
+                None => self.report(Problem::Expected { what: Expected::Text }),
+            },
+            word if option::is_one(word) || word == "mainmenu" => {
+                self.report(Problem::Misplaced { word: word.to_owned() });
+            }
+            word => self.report(Problem::UnknownStatement { word: word.to_owned() }),
+        }
+    }
+
+    fn is_in_choice(&self) -> bool {
+        let around = self.open.iter().rev().map(|open| self.model[open.entry].kind);
+        around
+            .take_while(|kind| !matches!(kind, EntryKind::Menu))
+            .any(|kind| matches!(kind, EntryKind::Choice(_)))
+    }
+
+    fn add_entry(&mut self, kind: EntryKind) -> EntryId {
+        let id = self.next_entry();
+        let parent = self.open.last().map_or(EntryId::ROOT, |open| open.entry);
+        self.model.entries.push(Entry {
+            kind,
+            parent,
+            end: EntryId(id.0 + 1),
+            prompt: None,
+            depends: ExprId::Y,
+            visible_if: ExprId::Y,
+            help: None,
+            location: self.here,
+        });
+        if let EntryKind::Config(symbol) | EntryKind::Choice(symbol) = kind {
+            self.model[symbol].entries.push(id);
+        }
+        self.current = Some(id);
+        id
+    }
+
+    fn open_block(&mut self, kind: EntryKind) -> EntryId {
+        if self.open.len() == DEEPEST_BLOCK {
+            self.report(Problem::NestedTooDeep { limit: DEEPEST_BLOCK });
+        }
+        let entry = self.add_entry(kind);
+        self.open.push(Open { entry, file: self.here.file });
+        entry
+    }
+
+    fn config(&mut self, tokens: &mut Tokens<'_, '_>) {
+        let Some(name) = tokens.word() else {
+            return self.report(Problem::Expected { what: Expected::Name });
+        };
+        let symbol = self.model.name(name);
+        self.add_entry(EntryKind::Config(symbol));
+    }
+
+    fn choice(&mut self, tokens: &mut Tokens<'_, '_>) {
+        // Older trees let a choice have a name; nothing ever asks for it.
+        tokens.word();
+        let kind = if self.model.dialect.choices_are_bool { Type::Bool } else { Type::Unknown };
+        let choice = Some(Choice::default());
+        let symbol = self.model.add(Symbol { kind, choice, ..Symbol::default() });
+        self.open_block(EntryKind::Choice(symbol));
+    }
+
+    /// A menu or a comment.
+    fn titled(&mut self, tokens: &mut Tokens<'_, '_>, keyword: &str) {
+        let Some(text) = tokens.quoted() else {
+            return self.report(Problem::Expected { what: Expected::Text });
+        };
+        let text: Arc<str> = text.trim_start().into();
+        let entry = if keyword == "menu" {
+            self.open_block(EntryKind::Menu)
+        } else {
+            self.add_entry(EntryKind::Comment)
+        };
+        let (condition, location) = (ExprId::Y, self.here);
+        self.model[entry].prompt = Some(Prompt { text, condition, entry, location });
+    }
+
+    fn main_menu(&mut self, text: &str) {
+        let prompt = Prompt {
+            text: text.trim_start().into(),
+            condition: ExprId::Y,
+            entry: EntryId::ROOT,
+            location: self.here,
+        };
+        self.model[EntryId::ROOT].prompt = Some(prompt);
+    }
+
+    fn close(&mut self, found: &'static str) {
+        let Some(open) = self.open.last() else {
+            return self.report(Problem::EndWithoutStart { found });
+        };
+        let entry = &self.model[open.entry];
+        let (is, opened) = (name_of(entry.kind), entry.location);
+        if is != found {
+            return self.report(Problem::EndOfAnother { found, open: is, opened });
+        }
+        if open.file != self.here.file {
+            return self.report(Problem::EndInOtherFile { block: is, opened });
+        }
+        self.pop();
+    }
+
+    fn pop(&mut self) {
+        let end = self.next_entry();
+        if let Some(open) = self.open.pop() {
+            self.model[open.entry].end = end;
+        }
+    }
+
+    /// A block ends in the file that it begins in.
+    fn close_file(&mut self, file: FileId) {
+        while let Some(open) = self.open.last().filter(|open| open.file == file) {
+            let entry = &self.model[open.entry];
+            let problem = Problem::NoEnd { block: name_of(entry.kind) };
+            let location = entry.location;
+            self.macros.diagnostics.push(Diagnostic { problem, location });
+            self.pop();
+        }
+    }
+
+    fn symbol_of(&self, entry: EntryId) -> Option<SymbolId> {
+        self.model[entry].symbol()
+    }
+}
