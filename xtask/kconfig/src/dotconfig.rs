@@ -170,7 +170,7 @@ fn unquote(text: &str) -> Option<String> {
     }
 }
 
-fn is_number(kind: Type, text: &str) -> bool {
+pub(crate) fn is_number(kind: Type, text: &str) -> bool {
     if kind == Type::Hex {
         let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
         return !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -2,6 +2,7 @@
 //! every condition says all that it depends on.
 
 use crate::choice;
+use crate::deep;
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::expr::{Expr, ExprId};
 use crate::model::{EntryId, EntryKind, Model, Reverse, SymbolId, Type};
@@ -36,9 +37,13 @@ fn inherit(model: &mut Model, id: EntryId) {
         EntryKind::Choice(choice) if !model.dialect.choices_are_bool => model.exprs.symbol(choice),
         _ => model[parent].depends,
     };
-    let own = model[id].depends;
-    let own = need_modules(model, own);
-    let depends = model.exprs.and(from_parent, own);
+    let mut depends = from_parent;
+    let mut conditions = std::mem::take(&mut model[id].conditions);
+    for (condition, _) in &mut conditions {
+        *condition = need_modules(model, *condition);
+        depends = model.exprs.and(depends, *condition);
+    }
+    model[id].conditions = conditions;
     model[id].depends = depends;
     match model[id].symbol() {
         Some(symbol) => inherit_in_symbol(model, id, symbol, depends),
@@ -83,6 +88,10 @@ fn inherit_in_symbol(model: &mut Model, id: EntryId, symbol: SymbolId, depends: 
 
 /// `m` alone means `m && MODULES`: there is none without modules.
 fn need_modules(model: &mut Model, expr: ExprId) -> ExprId {
+    deep(|| need_modules_below(model, expr))
+}
+
+fn need_modules_below(model: &mut Model, expr: ExprId) -> ExprId {
     match model.expr(expr) {
         Expr::Symbol(SymbolId::M) => {
             let modules = model.exprs.symbol(model.modules);

@@ -12,6 +12,7 @@ mod cycle;
 mod diagnostic;
 mod dotconfig;
 mod eval;
+mod explain;
 mod expr;
 mod finalize;
 mod host;
@@ -26,6 +27,7 @@ mod write;
 
 pub use config::{Config, Value};
 pub use diagnostic::{Diagnostic, Expected, Link, Problem, Severity, Step};
+pub use explain::{Blocker, Cause, Hiding, Selector, expression_text};
 pub use expr::{Expr, ExprId, Relation};
 pub use host::Host;
 pub use mode::Mode;

@@ -107,6 +107,8 @@ pub struct Choice {
 #[derive(Debug, Clone)]
 pub struct Prompt {
     pub text: Arc<str>,
+    /// What stands after its own `if`.
+    pub own_condition: ExprId,
     /// With all that its entry depends on, and `visible if` of the menus around it.
     pub condition: ExprId,
     pub entry: EntryId,
@@ -163,6 +165,8 @@ pub struct Entry {
     pub end: EntryId,
     /// Of a menu or a comment; those of symbols are with the symbol.
     pub prompt: Option<Prompt>,
+    /// What it says that it depends on, line by line.
+    pub conditions: Vec<(ExprId, Location)>,
     /// All that it depends on, with what it inherits.
     pub depends: ExprId,
     pub visible_if: ExprId,

@@ -114,7 +114,7 @@ impl Config<'_> {
     }
 
     /// The value that it would have if nobody asked for one.
-    fn default_text(&mut self, symbol: SymbolId) -> std::sync::Arc<str> {
+    pub(crate) fn default_text(&mut self, symbol: SymbolId) -> std::sync::Arc<str> {
         self.look(symbol);
         let known = &self.model[symbol];
         let default = self.default_value(symbol);

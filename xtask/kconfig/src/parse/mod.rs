@@ -152,7 +152,8 @@ impl Parser<'_> {
             "if" => {
                 let condition = self.expression(tokens);
                 let entry = self.open_block(EntryKind::If);
-                self.model[entry].depends = condition;
+                let here = self.here;
+                self.model[entry].conditions.push((condition, here));
                 self.current = None;
             }
             "endif" => self.close("if"),
@@ -194,6 +195,7 @@ impl Parser<'_> {
             parent,
             end: EntryId(id.0 + 1),
             prompt: None,
+            conditions: vec![],
             depends: ExprId::Y,
             visible_if: ExprId::Y,
             help: None,
@@ -243,18 +245,17 @@ impl Parser<'_> {
         } else {
             self.add_entry(EntryKind::Comment)
         };
-        let (condition, location) = (ExprId::Y, self.here);
-        self.model[entry].prompt = Some(Prompt { text, condition, entry, location });
+        self.model[entry].prompt = Some(self.title(entry, text));
     }
 
     fn main_menu(&mut self, text: &str) {
-        let prompt = Prompt {
-            text: text.trim_start().into(),
-            condition: ExprId::Y,
-            entry: EntryId::ROOT,
-            location: self.here,
-        };
+        let prompt = self.title(EntryId::ROOT, text.trim_start().into());
         self.model[EntryId::ROOT].prompt = Some(prompt);
+    }
+
+    fn title(&self, entry: EntryId, text: Arc<str>) -> Prompt {
+        let (condition, location) = (ExprId::Y, self.here);
+        Prompt { text, own_condition: condition, condition, entry, location }
     }
 
     fn close(&mut self, found: &'static str) {

@@ -92,9 +92,9 @@ impl Parser<'_> {
                 if !tokens.keyword("on") {
                     return Err(Problem::Expected { what: Expected::On });
                 }
-                let more = self.expression(tokens);
-                let depends = self.model[entry].depends;
-                self.model[entry].depends = self.model.exprs.and(depends, more);
+                let condition = self.expression(tokens);
+                let here = self.here;
+                self.model[entry].conditions.push((condition, here));
             }
             "visible" => {
                 let more = self.condition(tokens);
@@ -197,7 +197,8 @@ impl Parser<'_> {
         text: &str,
         tokens: &mut Tokens<'_, '_>,
     ) {
-        let mut condition = self.condition(tokens);
+        let own_condition = self.condition(tokens);
+        let mut condition = own_condition;
         for open in self.open.iter().rev().filter(|open| open.entry != entry) {
             let visible_if = self.model[open.entry].visible_if;
             condition = self.model.exprs.and(condition, visible_if);
@@ -207,6 +208,6 @@ impl Parser<'_> {
             self.report(Problem::PromptRedefined { symbol });
         }
         let (text, location) = (Arc::from(text.trim_start()), self.here);
-        self.model[symbol].prompts.push(Prompt { text, condition, entry, location });
+        self.model[symbol].prompts.push(Prompt { text, own_condition, condition, entry, location });
     }
 }
