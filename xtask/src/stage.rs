@@ -42,14 +42,15 @@ pub(crate) fn read_manifest(image: &Utf8Path) -> Option<Manifest> {
     serde_json::from_slice(&std::fs::read(manifest_path(image)).ok()?).ok()
 }
 
-/// The image is there, is what its manifest says, and has this key.
-pub(crate) fn is_current(image: &Utf8Path, key: &str) -> bool {
-    let Some(manifest) = read_manifest(image).filter(|manifest| manifest.key == key) else {
-        return false;
-    };
-    let size = std::fs::metadata(image).map(|metadata| metadata.len());
-    size.is_ok_and(|size| size == manifest.size)
-        && hash::of_file(image).is_ok_and(|sha256| sha256 == manifest.sha256)
+/// The image is there with exactly this manifest, and is what that says. The key alone would not
+/// do: hypervisors share it, and one key has come to other bytes where something in the host moved.
+pub(crate) fn is_current(image: &Utf8Path, manifest: &Manifest) -> bool {
+    read_manifest(image).as_ref() == Some(manifest) && is_whole(image, manifest)
+}
+
+/// The image's bytes are those that the manifest speaks of.
+pub(crate) fn is_whole(image: &Utf8Path, manifest: &Manifest) -> bool {
+    hash::is_of_file(&manifest.sha256, manifest.size, image)
 }
 
 /// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.

@@ -60,16 +60,41 @@ impl Toolchain {
 }
 
 /// What a user's shell or an outer `make` may hold and kbuild would listen to.
-const FOREIGN_VARIABLES: [&str; 9] = [
+const FOREIGN_VARIABLES: [&str; 34] = [
     "MAKEFLAGS",
+    "GNUMAKEFLAGS",
     "MFLAGS",
     "MAKELEVEL",
     "MAKEOVERRIDES",
+    "LLVM",
+    "LLVM_IAS",
     "KBUILD_OUTPUT",
-    "KCONFIG_CONFIG",
+    "KBUILD_EXTMOD",
+    "KBUILD_EXTRA_SYMBOLS",
+    "KBUILD_EXTRA_WARN",
     "KCFLAGS",
     "KCPPFLAGS",
     "KAFLAGS",
+    "KRUSTFLAGS",
+    "USERCFLAGS",
+    "USERLDFLAGS",
+    "HOSTCFLAGS",
+    "HOSTCXXFLAGS",
+    "HOSTRUSTFLAGS",
+    "HOSTLDFLAGS",
+    "HOSTLDLIBS",
+    "KCONFIG_CONFIG",
+    "KCONFIG_ALLCONFIG",
+    "KCONFIG_AUTOCONFIG",
+    "KCONFIG_AUTOHEADER",
+    "KCONFIG_RUSTCCFG",
+    "KCONFIG_OVERWRITECONFIG",
+    "KCONFIG_DEFCONFIG_LIST",
+    "KCONFIG_NOSILENTUPDATE",
+    "KCONFIG_WARN_UNKNOWN_SYMBOLS",
+    "KCONFIG_WERROR",
+    "KCONFIG_SEED",
+    "KCONFIG_PROBABILITY",
 ];
 
 const FIXED_VARIABLES: [(&str, &str); 6] = [

@@ -1,6 +1,7 @@
 //! `cargo xtask kernel`: plan, resolve, build, check the image, stage it.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -21,7 +22,7 @@ use crate::resolve::{Finding, Resolved, Resolver};
 use crate::source::Tree;
 use crate::stage::{self, Identity, Lock};
 use crate::toolchain::Toolchain;
-use crate::variant::{Folder, Made, Record, TOOL_VERSION, request_hash};
+use crate::variant::{Folder, Made, Record, Request, TOOL_VERSION};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -95,6 +96,7 @@ impl KernelArgs {
         if self.setup {
             setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
         }
+        let history = History::read(&plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
             orders.push(Order::read(ctx, &self, &plan, targets)?);
@@ -103,7 +105,8 @@ impl KernelArgs {
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let mut variants = vec![];
         for order in orders {
-            variants.push(Variant::resolve(ctx, order, &workspace, &plan.conf_dir, &tree)?);
+            let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
+            variants.push(Variant::resolve(ctx, order, folder, &history, &tree)?);
         }
         let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
         if !findings.is_empty() && !self.allow_missing {
@@ -177,14 +180,17 @@ impl<'a> Order<'a> {
 struct Variant<'a> {
     order: Order<'a>,
     folder: Folder,
-    request: String,
+    request: Request,
+    /// Before anything of the tree was read.
+    started: SystemTime,
     state: State,
 }
 
 /// Nothing to do, or to be built.
 enum State {
     Current(Box<Record>),
-    Resolved(Resolved),
+    /// With the images of other formats that the last build still stands for.
+    Resolved(Resolved, BTreeMap<ImageFormat, Made>),
 }
 
 impl<'a> Variant<'a> {
@@ -192,33 +198,41 @@ impl<'a> Variant<'a> {
     fn resolve(
         ctx: &Context,
         order: Order<'a>,
-        workspace: &Workspace,
-        conf_dir: &Utf8Path,
+        folder: Folder,
+        history: &History,
         tree: &Tree,
     ) -> Result<Self> {
+        let started = SystemTime::now();
         let Order { requested, toolchain, formats, .. } = &order;
-        let folder = Folder::new(&workspace.work, tree, conf_dir, &order.name());
-        let request = request_hash(&requested.assignments, &tree.record, toolchain)?;
-        if let Some(record) = Record::current(&folder, &request, tree, formats) {
-            let state = State::Current(Box::new(record));
-            return Ok(Variant { order, folder, request, state });
+        let request = Request::new(&requested.assignments, history, &tree.record, toolchain)?;
+        let state = match Record::standing(&folder, &request, tree) {
+            Some(record) if record.has(formats) => State::Current(Box::new(record)),
+            Some(record) => State::Resolved(record.resolved, record.images),
+            None => {
+                let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
+                let resolver =
+                    Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
+                let resolved = resolver.resolve(&requested.assignments)?;
+                bar.finish_and_clear();
+                State::Resolved(resolved, BTreeMap::new())
+            }
+        };
+        let variant = Variant { order, folder, request, started, state };
+        let count = variant.order.requested.assignments.len();
+        let name = variant.order.name();
+        diag::tell_resolved(ctx.progress, &name, &tree.version, count, variant.resolved());
+        Ok(variant)
+    }
+
+    fn resolved(&self) -> &Resolved {
+        match &self.state {
+            State::Resolved(resolved, _) => resolved,
+            State::Current(record) => &record.resolved,
         }
-        let history = &History::read(conf_dir)?;
-        let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
-        let resolver =
-            Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
-        let resolved = resolver.resolve(&requested.assignments)?;
-        bar.finish_and_clear();
-        let count = requested.assignments.len();
-        diag::tell_resolved(ctx.progress, &order.name(), &tree.version, count, &resolved);
-        Ok(Variant { order, folder, request, state: State::Resolved(resolved) })
     }
 
     fn findings(&self) -> &[Finding] {
-        match &self.state {
-            State::Resolved(resolved) => &resolved.findings,
-            State::Current(_) => &[],
-        }
+        &self.resolved().findings
     }
 
     fn produce(
@@ -230,7 +244,7 @@ impl<'a> Variant<'a> {
     ) -> Result<Vec<Outcome>> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
-            State::Resolved(resolved) => (self.build(ctx, args, tree, resolved)?, true),
+            State::Resolved(resolved, kept) => (self.build(ctx, args, tree, resolved, kept)?, true),
         };
         let mut outcomes = vec![];
         for target in &self.order.targets {
@@ -245,8 +259,9 @@ impl<'a> Variant<'a> {
         args: &KernelArgs,
         tree: &Tree,
         resolved: &Resolved,
+        kept: &BTreeMap<ImageFormat, Made>,
     ) -> Result<Record> {
-        Record::forget(&self.folder)?;
+        let before = Record::take(&self.folder)?;
         let start = Instant::now();
         let obj = self.folder.obj();
         let build = Build {
@@ -266,9 +281,11 @@ impl<'a> Variant<'a> {
             &self.folder,
             self.request.clone(),
             tree,
-            resolved.clone(),
-            built.release,
+            self.started,
+            (resolved.clone(), built.release),
+            before.as_ref(),
         )?;
+        record.images.clone_from(kept);
         for target in &self.order.targets {
             let format = target.format;
             if record.images.contains_key(&format) {
@@ -347,7 +364,7 @@ impl<'a> Variant<'a> {
 
 /// Puts the image there unless it is there already; says whether it did.
 fn stage_at(ctx: &Context, image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<bool> {
-    if stage::is_current(to, &manifest.key) {
+    if stage::is_current(to, manifest) {
         return Ok(false);
     }
     let folder = to.parent().unwrap_or(Utf8Path::new("."));
