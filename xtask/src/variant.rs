@@ -112,7 +112,8 @@ fn hash_of(value: &impl Serialize) -> Result<String> {
 }
 
 impl Record {
-    /// The record of the last build, if that build still stands for this request and tree.
+    /// The record of the last build, if that build still stands for this request and tree; with
+    /// those of its images that are as they were made.
     pub(crate) fn standing(folder: &Folder, request: &Request, tree: &Tree) -> Option<Self> {
         let mut record = Self::read(folder)?;
         let speaks_of_lines =
@@ -120,10 +121,13 @@ impl Record {
         let stands = record.request.decides == request.decides
             && (record.request.places == request.places || !speaks_of_lines)
             && record.inputs.changed(&tree.dir).is_none();
+        if !stands {
+            return None;
+        }
         record.images.retain(|format, made| {
             hash::is_of_file(&made.sha256, made.checked.size, &folder.image(*format))
         });
-        stands.then_some(record)
+        Some(record)
     }
 
     /// Whether it has an image of each of these formats.
