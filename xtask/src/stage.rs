@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::Serialize;
 use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
@@ -51,6 +51,19 @@ pub(crate) fn is_current(image: &Utf8Path, manifest: &Manifest) -> bool {
 /// The image's bytes are those that the manifest speaks of.
 pub(crate) fn is_whole(image: &Utf8Path, manifest: &Manifest) -> bool {
     hash::is_of_file(&manifest.sha256, manifest.size, image)
+}
+
+/// Looks whether an image can be put there, and writes nothing: a build takes minutes, and its
+/// result has to have a place.
+///
+/// # Errors
+/// If the nearest folder above that exists is none, or this user may not write in it.
+pub(crate) fn refuse_unwritable(image: &Utf8Path) -> Result<()> {
+    let above = image.ancestors().skip(1).find(|folder| folder.exists());
+    let folder = above.unwrap_or(Utf8Path::new("."));
+    let failed = || format!("failed to find a place for {image}: cannot write in {folder}");
+    ensure!(folder.is_dir(), "{}: it is no folder", failed());
+    access(folder.as_std_path(), Access::WRITE_OK | Access::EXEC_OK).with_context(failed)
 }
 
 /// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.

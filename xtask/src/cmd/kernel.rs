@@ -7,15 +7,15 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use vmm_kernel::{Choice, ImageFormat, Manifest};
+use vmm_kernel::{Arch, ImageFormat, Manifest};
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context, setup};
-use crate::diag;
+use crate::diag::{self, Hint};
 use crate::fragment::{self, Requested};
 use crate::hash;
 use crate::history::History;
-use crate::image::{self, Wanted};
+use crate::image::{self, Checked, Wanted};
 use crate::kbuild::Build;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Finding, Resolved, Resolver};
@@ -31,7 +31,7 @@ pub(crate) struct KernelArgs {
     target: TargetArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// Install what this host lacks for the build first
+    /// First install what this host lacks for the build and for a boot of what it makes
     #[arg(long)]
     setup: bool,
     /// Answer yes to what --setup asks
@@ -86,10 +86,10 @@ impl KernelArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(self.install)?)?;
+        diag::tell_plan(ctx.progress, &plan);
         if let Some(file) = &self.check_image {
             return check_image(ctx, &plan, file);
         }
-        diag::tell_plan(ctx.progress, &plan);
         if self.dry_run {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
@@ -99,7 +99,10 @@ impl KernelArgs {
         let history = History::read(&plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(Order::read(ctx, &self, &plan, targets)?);
+            orders.push(Order::read(ctx, &self, &workspace, &plan.conf_dir, targets)?);
+        }
+        for path in plan.targets.iter().filter_map(|target| self.installed(target)) {
+            stage::refuse_unwritable(&path).hint(|| "run this as root, or name a --dest-dir")?;
         }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
@@ -116,10 +119,15 @@ impl KernelArgs {
         }
         let mut outcomes = vec![];
         for variant in variants {
-            outcomes.extend(variant.produce(ctx, &self, &tree, &plan.choices)?);
+            outcomes.extend(variant.produce(ctx, &self, &tree)?);
         }
         ctx.print(&outcomes, |outcomes| outcomes.iter().map(describe).collect())?;
         Ok(Answer::Yes)
+    }
+
+    /// Where the target's image goes beside the workspace.
+    fn installed(&self, target: &Target) -> Option<Utf8PathBuf> {
+        self.install.then(|| under(self.dest_dir.as_deref(), &target.install))
     }
 
     fn jobs(&self) -> usize {
@@ -128,15 +136,40 @@ impl KernelArgs {
     }
 }
 
+/// Whether one hypervisor boots a file.
+#[derive(Debug, Serialize)]
+struct ImageCheck {
+    hypervisor: String,
+    arch: Arch,
+    checked: Option<Checked>,
+    failure: Option<diag::Failure>,
+}
+
 fn check_image(ctx: &Context, plan: &Plan, file: &Utf8Path) -> Result<Answer> {
-    let mut checks = vec![];
-    for target in &plan.targets {
-        checks.push(image::check(file, wanted(target))?);
+    image::readable(file)?;
+    let check = |target: &Target| {
+        let (checked, failure) = match image::check(file, wanted(target)) {
+            Ok(checked) => (Some(checked), None),
+            Err(error) => (None, Some(diag::Failure::new(&error))),
+        };
+        ImageCheck { hypervisor: target.hypervisor.clone(), arch: target.arch, checked, failure }
+    };
+    let checks: Vec<ImageCheck> = plan.targets.iter().map(check).collect();
+    for failure in checks.iter().filter_map(|check| check.failure.as_ref()) {
+        anstream::eprint!("{failure}");
     }
     ctx.print(&checks, |checks| {
-        checks.iter().map(|checked| format!("{file}: {checked}\n")).collect()
+        checks.iter().filter_map(|check| describe_check(file, check)).collect()
     })?;
-    Ok(Answer::Yes)
+    let bootable = checks.iter().all(|check| check.failure.is_none());
+    Ok(if bootable { Answer::Yes } else { Answer::No })
+}
+
+fn describe_check(file: &Utf8Path, check: &ImageCheck) -> Option<String> {
+    let checked = check.checked.as_ref()?;
+    let mut line = format!("{file}: {} on {} boots it: {checked}\n", check.hypervisor, check.arch);
+    line.extend(checked.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+    Some(line)
 }
 
 fn wanted(target: &Target) -> Wanted<'_> {
@@ -156,13 +189,14 @@ impl<'a> Order<'a> {
     fn read(
         ctx: &Context,
         args: &KernelArgs,
-        plan: &Plan,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
         targets: Vec<&'a Target>,
     ) -> Result<Self> {
         let first = targets[0];
-        let requested = fragment::read(&plan.conf_dir, first)?;
+        let requested = fragment::read(workspace, conf_dir, first)?;
         if let Some(overlay) = &requested.overlay_missing {
-            diag::tell_no_overlay(ctx.progress, &plan.conf_dir, overlay, first);
+            diag::tell_no_overlay(ctx.progress, conf_dir, overlay, first);
         }
         let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
         let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
@@ -235,20 +269,14 @@ impl<'a> Variant<'a> {
         &self.resolved().findings
     }
 
-    fn produce(
-        self,
-        ctx: &Context,
-        args: &KernelArgs,
-        tree: &Tree,
-        choices: &[Choice],
-    ) -> Result<Vec<Outcome>> {
+    fn produce(self, ctx: &Context, args: &KernelArgs, tree: &Tree) -> Result<Vec<Outcome>> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved, kept) => (self.build(ctx, args, tree, resolved, kept)?, true),
         };
         let mut outcomes = vec![];
         for target in &self.order.targets {
-            outcomes.push(self.stage(ctx, args, &record, target, choices, built)?);
+            outcomes.push(self.stage(ctx, args, &record, target, built)?);
         }
         Ok(outcomes)
     }
@@ -307,13 +335,12 @@ impl<'a> Variant<'a> {
         args: &KernelArgs,
         record: &Record,
         target: &Target,
-        choices: &[Choice],
         built: bool,
     ) -> Result<Outcome> {
-        let manifest = self.manifest(record, target, choices)?;
+        let manifest = self.manifest(record, target)?;
         let image = self.folder.image(target.format);
         let mut changed = stage_at(ctx, &image, &manifest, &target.stage)?;
-        let installed = args.install.then(|| under(args.dest_dir.as_deref(), &target.install));
+        let installed = args.installed(target);
         if let Some(path) = &installed {
             changed |= stage_at(ctx, &image, &manifest, path)?;
         }
@@ -327,7 +354,7 @@ impl<'a> Variant<'a> {
         Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
     }
 
-    fn manifest(&self, record: &Record, target: &Target, choices: &[Choice]) -> Result<Manifest> {
+    fn manifest(&self, record: &Record, target: &Target) -> Result<Manifest> {
         let made = record.images.get(&target.format);
         let made = made.with_context(|| format!("no {} image was made", target.format))?;
         let config_sha256 = hash::of_bytes(&record.resolved.dot_config);
@@ -357,7 +384,7 @@ impl<'a> Variant<'a> {
             config_sha256,
             fragments: self.order.requested.fragments.clone(),
             missing: record.resolved.findings.iter().map(missing).collect(),
-            choices: choices.to_vec(),
+            choices: target.choices.clone(),
         })
     }
 }

@@ -199,6 +199,40 @@ fn a_changed_fragment_is_built_again_and_moving_its_lines_is_not() {
 }
 
 #[test]
+fn a_manifest_names_its_own_choices_and_no_place_outside_the_workspace() {
+    let fixture = Fixture::new();
+    fixture.write("fragments/mini-kernel-x86_64.list", "base.conf\n");
+    let target = ["--arch", "x86_64", "--hypervisor", "qemu,stratovirt"];
+    let command = [&["kernel", "--kernel-dir", "tree"][..], &target[..]].concat();
+    expect(0, fixture.xtask(&command));
+    let manifest = fixture.read("bin/qemu-x86_64/vmlinux.bin.json");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let reason = "qemu on x86_64: machine_type = \"pc\" at vmm/sandbox/config_qemu_x86_64.toml:3";
+    let choice = serde_json::json!({ "what": "type", "value": "mini", "reason": reason });
+    assert_eq!(manifest["choices"], serde_json::json!([choice]));
+}
+
+#[test]
+fn setup_looks_for_what_a_boot_needs_too() {
+    let fixture = Fixture::new();
+    std::fs::create_dir(fixture.path("programs")).unwrap();
+    let hidden = ["qemu-system", "apt-get", "dnf", "zypper", "pacman"];
+    for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for program in std::fs::read_dir(folder).into_iter().flatten() {
+            let (path, name) = (program.as_ref().unwrap().path(), program.unwrap().file_name());
+            if !hidden.iter().any(|hidden| name.to_str().unwrap().starts_with(hidden)) {
+                // The first on PATH stays.
+                let _ = std::os::unix::fs::symlink(path, fixture.path("programs").join(name));
+            }
+        }
+    }
+    let mut command = fixture.kernel(&["--setup", "--yes"]);
+    command.env("PATH", fixture.path("programs"));
+    let (_, err) = expect(2, command);
+    assert!(err.contains("install by hand: ") && err.contains("qemu-system-x86_64"), "{err}");
+}
+
+#[test]
 fn what_a_users_shell_holds_reaches_no_make() {
     let fixture = Fixture::new();
     fixture
