@@ -215,7 +215,7 @@ struct Variant<'a> {
     order: Order<'a>,
     folder: Folder,
     request: Request,
-    /// Before anything of the tree was read.
+    /// What changes in the tree from here on, the build may or may not have seen.
     started: SystemTime,
     state: State,
 }
@@ -236,7 +236,7 @@ impl<'a> Variant<'a> {
         history: &History,
         tree: &Tree,
     ) -> Result<Self> {
-        let started = SystemTime::now();
+        let mut started = SystemTime::now();
         let Order { requested, toolchain, formats, .. } = &order;
         let request = Request::new(&requested.assignments, history, &tree.record, toolchain)?;
         let state = match Record::standing(&folder, &request, tree) {
@@ -248,6 +248,8 @@ impl<'a> Variant<'a> {
                     Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
                 let resolved = resolver.resolve(&requested.assignments)?;
                 bar.finish_and_clear();
+                // An edit while it resolved is the build's to see: kbuild reads Kconfig again.
+                started = SystemTime::now();
                 State::Resolved(resolved, BTreeMap::new())
             }
         };
