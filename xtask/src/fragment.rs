@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::{BadInput, BadInputs, Hint};
 use crate::plan::Target;
+use crate::workspace::Workspace;
 
 /// A line of a fragment, as `path:line`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,11 +59,16 @@ pub(crate) struct Requested {
     pub overlay_missing: Option<Utf8PathBuf>,
 }
 
-/// Reads a target's list, its fragments and its overlay.
+/// Reads a target's list, its fragments and its overlay. The places of the assignments are as the
+/// workspace shows them.
 ///
 /// # Errors
 /// If a file is missing, a line is malformed, or one layer sets a symbol to two values.
-pub(crate) fn read(conf_dir: &Utf8Path, target: &Target) -> Result<Requested> {
+pub(crate) fn read(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    target: &Target,
+) -> Result<Requested> {
     let list = conf_dir.join(&target.list);
     let text = read_file(&list).hint(|| {
         format!("a conf dir holds {}; name another one with --kernel-conf-dir", target.list)
@@ -74,6 +80,9 @@ pub(crate) fn read(conf_dir: &Utf8Path, target: &Target) -> Result<Requested> {
     let on_top = read_layer(conf_dir, &overlay)?;
     assignments.retain(|below| on_top.iter().all(|above| above.symbol != below.symbol));
     assignments.extend(on_top);
+    for Assignment { place, .. } in &mut assignments {
+        place.path = workspace.shown(&place.path).to_owned();
+    }
     Ok(Requested { assignments, fragments: [base, overlay].concat(), overlay_missing })
 }
 

@@ -24,3 +24,9 @@ pub(crate) fn of_file(path: &Utf8Path) -> Result<String> {
         hasher.update(&buffer[..read]);
     }
 }
+
+/// Whether the file is there, and has this size and hash.
+pub(crate) fn is_of_file(sha256: &str, size: u64, path: &Utf8Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == size)
+        && of_file(path).is_ok_and(|found| found == sha256)
+}

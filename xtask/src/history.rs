@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result};
 use camino::Utf8Path;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vmm_kernel::Arch;
 
 use crate::diag::BadInput;
 use crate::source::KernelVersion;
 
 /// One entry; at least one of `was`, `since` and `until` is there.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     /// The name that fragments use: the newest kernel's.
@@ -18,15 +18,16 @@ pub(crate) struct Entry {
     #[serde(default)]
     pub was: Vec<String>,
     /// First version that knows `name`.
-    #[serde(default, deserialize_with = "version")]
+    #[serde(default, deserialize_with = "version", serialize_with = "words")]
     pub since: Option<KernelVersion>,
     /// First version that no longer knows it.
-    #[serde(default, deserialize_with = "version")]
+    #[serde(default, deserialize_with = "version", serialize_with = "words")]
     pub until: Option<KernelVersion>,
     /// The arch it holds for; every arch where left out.
     pub arch: Option<Arch>,
     /// Where this was seen: a Kconfig file of a version, an upstream commit.
     #[expect(dead_code, reason = "read by people; demanding it keeps guesses out")]
+    #[serde(skip_serializing)]
     evidence: String,
 }
 
@@ -41,7 +42,12 @@ fn version<'de, D: Deserializer<'de>>(text: D) -> Result<Option<KernelVersion>, 
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+fn words<S: Serializer>(version: &Option<KernelVersion>, to: S) -> Result<S::Ok, S::Error> {
+    version.as_ref().map(KernelVersion::to_string).serialize(to)
+}
+
+/// Serialized without its evidence, it is all that resolving knows of it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct History {
     #[serde(default, rename = "symbol")]

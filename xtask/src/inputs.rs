@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -40,28 +41,48 @@ impl Stamp {
             nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         ))
     }
+
+    /// Equal to that of no file: what has it is looked at again.
+    const NEVER: Stamp = Stamp(0, 0, 0);
+
+    /// The stamp, unless the file changed after `started`: then nobody knows which content was read.
+    fn if_older(self, started: SystemTime) -> Self {
+        let started = started.checked_sub(TICK).unwrap_or(UNIX_EPOCH);
+        let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let older = u128::try_from(self.2).map_or(true, |changed| changed < started);
+        if older { self } else { Stamp::NEVER }
+    }
 }
 
+/// A file's times are those of the system's last clock tick, which is some milliseconds ago.
+const TICK: Duration = Duration::from_millis(20);
+
 impl Inputs {
-    /// Collects what kbuild left in the object tree: the `.cmd` file of each object names its
-    /// command and dependencies (the tree's `scripts/basic/fixdep.c`), `auto.conf.cmd` every
-    /// Kconfig file. Makefiles and scripts that `make` reads by itself are added. `before` saves
-    /// hashing what has not changed since.
+    /// Collects what a build that began at `started` has read. kbuild names most of it in the object
+    /// tree: the `.cmd` file of each object has its command and dependencies (the tree's
+    /// `scripts/basic/fixdep.c`), `auto.conf.cmd` every Kconfig file. What it does not name is taken
+    /// by the folder. `before` saves hashing what has not changed since.
     pub(crate) fn collect(
         tree: &Utf8Path,
         obj: &Utf8Path,
+        started: SystemTime,
         before: Option<&Inputs>,
     ) -> Result<Self> {
         let mut names = named_in_commands(tree, obj)?;
+        for folder in tool_folders(tree, obj)? {
+            names.extend(all_below(tree, &folder)?);
+        }
         let folders: BTreeSet<Utf8PathBuf> =
             names.iter().flat_map(|name| name.ancestors().skip(1)).map(Utf8PathBuf::from).collect();
-        let makefiles = folders.iter().flat_map(|dir| MAKE_FILES.map(|name| dir.join(name)));
-        names.extend(makefiles.filter(|name| tree.join(name).is_file()));
-        names.extend(makefile_parts(tree, &folders));
+        for folder in &folders {
+            names.extend(unnamed_in(tree, folder)?);
+        }
         let mut files = BTreeMap::new();
         for name in names {
             let path = tree.join(&name);
-            let Some(stamp) = Stamp::of(&path) else { continue };
+            let Some(stamp) = Stamp::of(&path).map(|stamp| stamp.if_older(started)) else {
+                continue;
+            };
             let known = before.and_then(|before| before.files.get(&name));
             let sha256 = match known.filter(|known| known.stamp == stamp) {
                 Some(known) => known.sha256.clone(),
@@ -69,9 +90,11 @@ impl Inputs {
             };
             files.insert(name, Input { stamp, sha256 });
         }
-        let stamped =
-            folders.into_iter().filter_map(|dir| Some((Stamp::of(&tree.join(&dir))?, dir)));
-        Ok(Inputs { files, folders: stamped.map(|(stamp, dir)| (dir, stamp)).collect() })
+        let stamped = folders.into_iter().filter_map(|dir| {
+            let stamp = Stamp::of(&tree.join(&dir))?;
+            Some((dir, stamp.if_older(started)))
+        });
+        Ok(Inputs { files, folders: stamped.collect() })
     }
 
     /// The first file or folder that is no longer as the build saw it.
@@ -89,23 +112,61 @@ impl Inputs {
     }
 }
 
-const MAKE_FILES: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
-
-/// Parts of makefiles that no `.cmd` file names: `scripts/Makefile.build`, `arch/arm64/Makefile.postlink`, ….
-fn makefile_parts(tree: &Utf8Path, folders: &BTreeSet<Utf8PathBuf>) -> BTreeSet<Utf8PathBuf> {
-    let part = |name: &str| {
-        name.starts_with("Makefile.") || name.ends_with(".include") || name.ends_with(".sh")
-    };
-    let listed = folders.iter().filter_map(|dir| Some((dir, tree.join(dir).read_dir_utf8().ok()?)));
-    let entries =
-        listed.flat_map(|(dir, entries)| entries.flatten().map(move |e| dir.join(e.file_name())));
-    entries.filter(|path| path.file_name().is_some_and(part)).collect()
+/// Folders whose files are all taken. What builds a tool of the kernel's own below `tools/` writes
+/// other names into its `.cmd` files (the tree's `tools/build/Build.include`), and those tools share
+/// the rest of this; what `scripts/` holds, makefiles run without a word.
+fn tool_folders(tree: &Utf8Path, obj: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let mut folders = vec![Utf8PathBuf::from("scripts")];
+    let tools = obj.join("tools");
+    if tools.is_dir() {
+        folders.extend(
+            ["lib", "build", "scripts", "arch", "include"]
+                .map(|name| Utf8Path::new("tools").join(name)),
+        );
+        for entry in tools.read_dir_utf8().with_context(|| format!("failed to list {tools}"))? {
+            let entry = entry.with_context(|| format!("failed to list {tools}"))?;
+            folders.push(Utf8Path::new("tools").join(entry.file_name()));
+        }
+    }
+    folders.retain(|folder| tree.join(folder).is_dir());
+    Ok(folders)
 }
+
+fn all_below(tree: &Utf8Path, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let mut names = vec![];
+    for entry in WalkDir::new(tree.join(folder)) {
+        let entry = entry.with_context(|| format!("failed to list {folder} of tree {tree}"))?;
+        let path = Utf8Path::from_path(entry.path()).filter(|path| path.is_file());
+        names.extend(path.and_then(|path| path.strip_prefix(tree).ok()).map(Utf8Path::to_owned));
+    }
+    Ok(names)
+}
+
+/// What kbuild may read in a folder without naming it: makefiles and their parts, scripts, tables,
+/// linker scripts. Of C and assembly it names each file that it read.
+fn unnamed_in(tree: &Utf8Path, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let path = tree.join(folder);
+    let named = |name: &str| {
+        name.starts_with('.') || [".c", ".S", ".h"].iter().any(|suffix| name.ends_with(suffix))
+    };
+    let mut names = vec![];
+    for entry in path.read_dir_utf8().with_context(|| format!("failed to list {path}"))? {
+        let entry = entry.with_context(|| format!("failed to list {path}"))?;
+        if !named(entry.file_name()) && entry.path().is_file() {
+            names.push(folder.join(entry.file_name()));
+        }
+    }
+    Ok(names)
+}
+
+/// The file that names every Kconfig file, relative to the tree.
+const KCONFIG_NAMES: &str = "include/config/auto.conf.cmd";
 
 fn named_in_commands(tree: &Utf8Path, obj: &Utf8Path) -> Result<BTreeSet<Utf8PathBuf>> {
     // kbuild spells the tree by its real path.
     let real = tree.canonicalize_utf8().with_context(|| format!("failed to find {tree}"))?;
     let prefix = format!("{real}/");
+    let kconfig_names = obj.join(KCONFIG_NAMES);
     let mut names = BTreeSet::new();
     for entry in WalkDir::new(obj) {
         let entry = entry.with_context(|| format!("failed to list object tree {obj}"))?;
@@ -115,9 +176,12 @@ fn named_in_commands(tree: &Utf8Path, obj: &Utf8Path) -> Result<BTreeSet<Utf8Pat
         let path = entry.path();
         let bytes =
             std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let relative = path == kconfig_names.as_std_path();
         for word in String::from_utf8_lossy(&bytes).split_ascii_whitespace() {
             if let Some(name) = word.strip_prefix(&prefix) {
                 insert_file(tree, name, &mut names);
+            } else if relative && !word.starts_with('/') {
+                insert_file(tree, word, &mut names);
             }
         }
     }
@@ -155,7 +219,7 @@ mod tests {
         std::fs::write(path, text).unwrap();
     }
 
-    /// A tree with three sources, and the object tree of a build that read two of them.
+    /// A tree, and the object tree of a build that read part of it.
     fn trees(root: &Utf8Path) -> (Utf8PathBuf, Utf8PathBuf) {
         let (tree, obj) = (root.join("tree"), root.join("obj"));
         for name in [
@@ -164,8 +228,14 @@ mod tests {
             "kernel/fork.c",
             "include/a.h",
             "drivers/x.c",
+            "drivers/Kconfig",
+            "kernel/time.bc",
             "scripts/Makefile.build",
             "scripts/gen.sh",
+            "scripts/lib/table.c",
+            "tools/objtool/check.c",
+            "tools/lib/string.c",
+            "tools/perf/perf.c",
         ] {
             write(tree.join(name), name);
         }
@@ -175,7 +245,15 @@ mod tests {
              deps_kernel/fork.o := \\\n  $(wildcard include/config/SMP) \\\n  {tree}/kernel/../include/a.h \\\n"
         );
         write(obj.join("kernel/.fork.o.cmd"), &command);
+        write(obj.join(KCONFIG_NAMES), "deps_config := \\\n\tdrivers/Kconfig \\\n");
+        write(obj.join("tools/objtool/objtool"), "");
         (tree, obj)
+    }
+
+    /// As of a build that began when all files were there and at rest.
+    fn collect(tree: &Utf8Path, obj: &Utf8Path, before: Option<&Inputs>) -> Inputs {
+        let started = SystemTime::now() + Duration::from_secs(1);
+        Inputs::collect(tree, obj, started, before).unwrap()
     }
 
     fn temporary() -> (tempfile::TempDir, Utf8PathBuf) {
@@ -188,15 +266,20 @@ mod tests {
     fn what_was_read_and_what_make_reads_by_itself() {
         let (_keep, root) = temporary();
         let (tree, obj) = trees(&root);
-        let inputs = Inputs::collect(&tree, &obj, None).unwrap();
+        let inputs = collect(&tree, &obj, None);
         let names: Vec<_> = inputs.files.keys().map(|name| name.as_str()).collect();
         let expected = [
             "Makefile",
+            "drivers/Kconfig",
             "include/a.h",
             "kernel/Makefile",
             "kernel/fork.c",
+            "kernel/time.bc",
             "scripts/Makefile.build",
             "scripts/gen.sh",
+            "scripts/lib/table.c",
+            "tools/lib/string.c",
+            "tools/objtool/check.c",
         ];
         assert_eq!(names, expected);
         assert_eq!(inputs.changed(&tree), None);
@@ -206,13 +289,13 @@ mod tests {
     fn an_edit_is_seen_even_with_its_time_put_back() {
         let (_keep, root) = temporary();
         let (tree, obj) = trees(&root);
-        let inputs = Inputs::collect(&tree, &obj, None).unwrap();
+        let inputs = collect(&tree, &obj, None);
         let file = tree.join("kernel/fork.c");
         let modified = std::fs::metadata(&file).unwrap().modified().unwrap();
         std::fs::write(&file, "kernel/FORK.c").unwrap();
         std::fs::File::open(&file).unwrap().set_modified(modified).unwrap();
         assert_eq!(inputs.changed(&tree), Some(Utf8Path::new("kernel/fork.c")));
-        let again = Inputs::collect(&tree, &obj, Some(&inputs)).unwrap();
+        let again = collect(&tree, &obj, Some(&inputs));
         assert_ne!(again.identity(), inputs.identity());
     }
 
@@ -220,23 +303,42 @@ mod tests {
     fn touching_a_file_keeps_the_identity_and_an_unread_file_does_not_count() {
         let (_keep, root) = temporary();
         let (tree, obj) = trees(&root);
-        let inputs = Inputs::collect(&tree, &obj, None).unwrap();
+        let inputs = collect(&tree, &obj, None);
         std::fs::write(tree.join("drivers/x.c"), "other").unwrap();
         assert_eq!(inputs.changed(&tree), None);
         std::fs::write(tree.join("kernel/fork.c"), "kernel/fork.c").unwrap();
         assert!(inputs.changed(&tree).is_some());
-        assert_eq!(
-            Inputs::collect(&tree, &obj, Some(&inputs)).unwrap().identity(),
-            inputs.identity()
-        );
+        assert_eq!(collect(&tree, &obj, Some(&inputs)).identity(), inputs.identity());
     }
 
     #[test]
     fn a_new_file_beside_a_read_one_is_seen() {
         let (_keep, root) = temporary();
         let (tree, obj) = trees(&root);
-        let inputs = Inputs::collect(&tree, &obj, None).unwrap();
+        let inputs = collect(&tree, &obj, None);
         std::fs::write(tree.join("include/shadow.h"), "").unwrap();
         assert_eq!(inputs.changed(&tree), Some(Utf8Path::new("include")));
+    }
+
+    #[test]
+    fn what_changes_while_make_runs_is_looked_at_again() {
+        let (_keep, root) = temporary();
+        let (tree, obj) = trees(&root);
+        let started = SystemTime::now();
+        std::fs::write(tree.join("kernel/fork.c"), "saved after it was compiled").unwrap();
+        let inputs = Inputs::collect(&tree, &obj, started, None).unwrap();
+        assert_eq!(inputs.files[Utf8Path::new("kernel/fork.c")].stamp, Stamp::NEVER);
+        assert!(inputs.changed(&tree).is_some());
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_hashed_again() {
+        let (_keep, root) = temporary();
+        let (tree, obj) = trees(&root);
+        let mut before = collect(&tree, &obj, None);
+        let fork = Utf8Path::new("kernel/fork.c");
+        before.files.get_mut(fork).unwrap().sha256 = "as known before".to_owned();
+        let inputs = collect(&tree, &obj, Some(&before));
+        assert_eq!(inputs.files[fork].sha256, "as known before");
     }
 }

@@ -20,8 +20,18 @@ pub(crate) struct Request {
     /// Every hypervisor on every arch.
     pub all: bool,
     pub conf_dir: Option<Utf8PathBuf>,
-    /// Images also go to the sandboxers' `kernel_path`, so these must differ too.
-    pub install: bool,
+    pub goes: Goes,
+}
+
+/// Where the images go; no two may go to one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// None is made.
+    Nowhere,
+    #[default]
+    Staged,
+    /// Also to the sandboxers' `kernel_path`.
+    Installed,
 }
 
 /// One kernel to be produced.
@@ -46,6 +56,9 @@ pub(crate) struct Target {
     pub install: Utf8PathBuf,
     /// The sandboxer's config file that this was read from.
     pub config: Option<Utf8PathBuf>,
+    /// What was chosen for it; the plan has all of them.
+    #[serde(skip)]
+    pub choices: Vec<Choice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,26 +113,63 @@ pub(crate) fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
     let conf_dir = request.conf_dir.clone().unwrap_or_else(|| workspace.conf_dir());
     let plan = Plan { conf_dir, targets: vec![], choices: vec![], warnings: vec![] };
     let mut planner = Planner { workspace, plan };
-    let arches = planner.arches(request)?;
-    for &arch in &arches {
-        for (hypervisor, kernel_type) in planner.wanted(request)? {
-            planner.add(&hypervisor, arch, kernel_type)?;
+    for (arch, choice) in arches(request)? {
+        for wanted in planner.wanted(request, arch) {
+            planner.add(arch, wanted, choice.clone())?;
         }
     }
     let mut plan = planner.plan;
-    let mut seen: Vec<Choice> = vec![];
-    plan.choices.retain(|choice| {
-        !seen.contains(choice) && {
-            seen.push(choice.clone());
-            true
+    if plan.targets.is_empty() {
+        bail!("no hypervisor that this workspace knows boots such a kernel");
+    }
+    for choice in plan.targets.iter().flat_map(|target| &target.choices) {
+        if !plan.choices.contains(choice) {
+            plan.choices.push(choice.clone());
         }
-    });
-    place(workspace, &mut plan.targets);
-    refuse_shared_destination(&plan.targets, |target| &target.stage)?;
-    if request.install {
+    }
+    let alone = plan.targets.len() == 1;
+    for target in &mut plan.targets {
+        let [in_makefiles_place, beside_others] = places(workspace, target);
+        target.stage = if alone { in_makefiles_place } else { beside_others };
+    }
+    if request.goes != Goes::Nowhere {
+        refuse_shared_destination(&plan.targets, |target| &target.stage)?;
+    }
+    if request.goes == Goes::Installed {
         refuse_shared_destination(&plan.targets, |target| &target.install)?;
     }
     Ok(plan)
+}
+
+/// Where a target's image can be in the workspace: one that was made alone in `bin/vmlinux.bin`,
+/// where Kuasar's Makefile takes it; one of several in a folder of its own.
+pub(crate) fn places(workspace: &Workspace, target: &Target) -> [Utf8PathBuf; 2] {
+    let staging = workspace.root.join(&workspace.facts.staging);
+    let own = staging.join(format!("{}-{}", target.hypervisor, target.arch));
+    [staging, own].map(|dir| dir.join(&workspace.facts.image_name))
+}
+
+fn choice(what: &str, value: impl ToString, reason: impl Into<String>) -> Choice {
+    Choice { what: what.to_owned(), value: value.to_string(), reason: reason.into() }
+}
+
+/// The arches, and why where none was named.
+fn arches(request: &Request) -> Result<Vec<(Arch, Option<Choice>)>> {
+    if request.all && request.arches.is_empty() {
+        return Ok(Arch::ALL.iter().map(|arch| (*arch, None)).collect());
+    }
+    if !request.arches.is_empty() {
+        return Ok(request.arches.iter().map(|arch| (*arch, None)).collect());
+    }
+    let host = Arch::host().hint(|| "name the guest's with --arch")?;
+    Ok(vec![(host, Some(choice("arch", host, "the host's")))])
+}
+
+/// A hypervisor and, where one was named, the type; with the choice where it was not named itself.
+struct Wanted {
+    hypervisor: String,
+    kernel_type: Option<KernelType>,
+    choice: Option<Choice>,
 }
 
 struct Planner<'a> {
@@ -128,78 +178,69 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn choose(&mut self, what: &str, value: impl ToString, reason: impl Into<String>) {
-        let (what, value) = (what.to_owned(), value.to_string());
-        self.plan.choices.push(Choice { what, value, reason: reason.into() });
-    }
-
-    fn arches(&mut self, request: &Request) -> Result<Vec<Arch>> {
-        if request.all && request.arches.is_empty() {
-            return Ok(Arch::ALL.to_vec());
-        }
-        if !request.arches.is_empty() {
-            return Ok(request.arches.clone());
-        }
-        let host = Arch::host().hint(|| "name the guest's with --arch")?;
-        self.choose("arch", host, "the host's");
-        Ok(vec![host])
-    }
-
-    /// The hypervisors and, where it was named, the type; as DESIGN's rule for left-out flags says.
-    fn wanted(&mut self, request: &Request) -> Result<Vec<(String, Option<KernelType>)>> {
+    /// What was named; else with `all` each hypervisor that can do it, else the default for the
+    /// type, else the workspace's default.
+    fn wanted(&self, request: &Request, arch: Arch) -> Vec<Wanted> {
         let facts = &self.workspace.facts;
         let types: Vec<_> = match request.types.as_slice() {
             [] => vec![None],
             types => types.iter().copied().map(Some).collect(),
         };
-        let hypervisors: Vec<String> = match (&request.hypervisors[..], request.all) {
-            ([], true) => self.workspace.hypervisors().into_iter().map(str::to_owned).collect(),
-            (named, _) => named.to_vec(),
-        };
-        if !hypervisors.is_empty() {
-            let pairs =
-                |name: &String| types.iter().map(|t| (name.clone(), *t)).collect::<Vec<_>>();
-            return Ok(hypervisors.iter().flat_map(pairs).collect());
-        }
-        let mut wanted = vec![];
-        for kernel_type in types {
-            let (name, reason) = match kernel_type {
-                Some(kernel_type) => (
-                    facts
-                        .default_hypervisor_for
-                        .get(&kernel_type)
-                        .unwrap_or(&facts.default_hypervisor),
-                    format!("the default for a {kernel_type} kernel"),
-                ),
-                None => (&facts.default_hypervisor, "the workspace's default".to_owned()),
+        let each_type = |hypervisor: &str| {
+            let wanted = |kernel_type: &Option<KernelType>| Wanted {
+                hypervisor: hypervisor.to_owned(),
+                kernel_type: *kernel_type,
+                choice: None,
             };
-            self.choose("hypervisor", name, reason);
-            wanted.push((name.clone(), kernel_type));
+            types.iter().map(wanted).collect::<Vec<_>>()
+        };
+        if request.all && request.hypervisors.is_empty() {
+            let each = self.workspace.hypervisors().into_iter().flat_map(each_type);
+            return each.filter(|wanted| self.can(wanted, arch)).collect();
         }
-        Ok(wanted)
+        if !request.hypervisors.is_empty() {
+            return request.hypervisors.iter().flat_map(|name| each_type(name)).collect();
+        }
+        let default = |kernel_type: &Option<KernelType>| {
+            let for_type = kernel_type.and_then(|t| facts.default_hypervisor_for.get(&t));
+            let name = for_type.unwrap_or(&facts.default_hypervisor);
+            let reason = match kernel_type {
+                Some(kernel_type) => format!("the default for a {kernel_type} kernel"),
+                None => "the workspace's default".to_owned(),
+            };
+            let choice = Some(choice("hypervisor", name, reason));
+            Wanted { hypervisor: name.clone(), kernel_type: *kernel_type, choice }
+        };
+        types.iter().map(default).collect()
     }
 
-    fn add(&mut self, name: &str, arch: Arch, wanted: Option<KernelType>) -> Result<()> {
+    fn can(&self, wanted: &Wanted, arch: Arch) -> bool {
+        let facts = self.workspace.facts.hypervisor.get(&wanted.hypervisor);
+        let fits = |machine: &Machine| wanted.kernel_type.is_none_or(|t| t == machine.kernel_type);
+        facts.is_some_and(|facts| facts.machines(arch).any(fits))
+    }
+
+    fn add(&mut self, arch: Arch, wanted: Wanted, arch_choice: Option<Choice>) -> Result<()> {
         let workspace = self.workspace;
+        let name = wanted.hypervisor.as_str();
+        let mut choices: Vec<Choice> = arch_choice.into_iter().chain(wanted.choice).collect();
         let facts = workspace.facts.hypervisor.get(name).ok_or_else(|| self.unknown(name));
         let facts = facts.hint(|| did_you_mean(name, &workspace.hypervisors()))?;
         let config = workspace.config(facts, arch)?;
         let configured = configured_machine(name, facts, arch, config.as_ref())?;
-        let machine = match wanted {
+        let machine = match wanted.kernel_type {
             None => {
-                let reason = match &config {
-                    Some(config) => reason(config, configured),
-                    None => "its first machine; the workspace has no config file for it".to_owned(),
-                };
-                self.choose("type", configured.kernel_type, format!("{name} on {arch}: {reason}"));
+                let reason = reason(workspace, config.as_ref(), configured);
+                let reason = format!("{name} on {arch}: {reason}");
+                choices.push(choice("type", configured.kernel_type, reason));
                 configured
             }
             Some(wanted) if configured.kernel_type == wanted => configured,
             Some(wanted) => {
                 let machine = machine_of_type(workspace, name, facts, arch, wanted)?;
-                self.plan
-                    .warnings
-                    .extend(config.as_ref().and_then(|c| mismatch(c, configured, machine)));
+                let mismatch =
+                    config.as_ref().and_then(|c| mismatch(workspace, c, configured, machine));
+                self.plan.warnings.extend(mismatch);
                 machine
             }
         };
@@ -219,6 +260,7 @@ impl Planner<'_> {
             stage: Utf8PathBuf::new(),
             install: kernel_path.unwrap_or_else(|| facts.kernel_path.clone()),
             config: config.map(|config| config.path),
+            choices,
         });
         Ok(())
     }
@@ -229,11 +271,15 @@ impl Planner<'_> {
     }
 }
 
-/// Why the config file leads to this machine.
-fn reason(config: &SandboxerConfig, machine: &Machine) -> String {
+/// Why this machine is the one that the sandboxer has.
+fn reason(workspace: &Workspace, config: Option<&SandboxerConfig>, machine: &Machine) -> String {
+    let Some(config) = config else {
+        return "its first machine; the workspace has no config file for it".to_owned();
+    };
+    let path = workspace.shown(&config.path);
     match (&config.machine_type, &machine.name) {
-        (Some(at), _) => format!("machine_type = \"{}\" at {}:{}", at.value, config.path, at.line),
-        (None, Some(name)) => format!("{} names no machine_type; {name} is the first", config.path),
+        (Some(at), _) => format!("machine_type = \"{}\" at {path}:{}", at.value, at.line),
+        (None, Some(name)) => format!("{path} names no machine_type; {name} is the first"),
         (None, None) => format!("it has one machine, on the {} bus", machine.bus),
     }
 }
@@ -294,12 +340,17 @@ fn describe(machine: &Machine) -> String {
 }
 
 /// The warning for a config file whose machine is not the one planned for.
-fn mismatch(config: &SandboxerConfig, configured: &Machine, planned: &Machine) -> Option<Warning> {
+fn mismatch(
+    workspace: &Workspace,
+    config: &SandboxerConfig,
+    configured: &Machine,
+    planned: &Machine,
+) -> Option<Warning> {
     let at = config.machine_type.as_ref()?;
     let name = planned.name.as_deref()?;
     let options = at.value.split_once(',').map(|(_, rest)| format!(",{rest}")).unwrap_or_default();
     Some(Warning {
-        path: config.path.clone(),
+        path: workspace.shown(&config.path).to_owned(),
         line: at.line,
         message: format!(
             "machine_type = \"{}\" boots a {} kernel, and a {} one is being made",
@@ -307,19 +358,6 @@ fn mismatch(config: &SandboxerConfig, configured: &Machine, planned: &Machine) -
         ),
         replacement: format!("machine_type = \"{name}{options}\""),
     })
-}
-
-/// One target goes to `bin/vmlinux.bin`, where Kuasar's Makefile takes it; several go side by side.
-fn place(workspace: &Workspace, targets: &mut [Target]) {
-    let staging = workspace.root.join(&workspace.facts.staging);
-    let alone = targets.len() == 1;
-    for target in targets {
-        let dir = match alone {
-            true => staging.clone(),
-            false => staging.join(format!("{}-{}", target.hypervisor, target.arch)),
-        };
-        target.stage = dir.join(&workspace.facts.image_name);
-    }
 }
 
 fn refuse_shared_destination(

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::Serialize;
 use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
@@ -42,14 +42,28 @@ pub(crate) fn read_manifest(image: &Utf8Path) -> Option<Manifest> {
     serde_json::from_slice(&std::fs::read(manifest_path(image)).ok()?).ok()
 }
 
-/// The image is there, is what its manifest says, and has this key.
-pub(crate) fn is_current(image: &Utf8Path, key: &str) -> bool {
-    let Some(manifest) = read_manifest(image).filter(|manifest| manifest.key == key) else {
-        return false;
-    };
-    let size = std::fs::metadata(image).map(|metadata| metadata.len());
-    size.is_ok_and(|size| size == manifest.size)
-        && hash::of_file(image).is_ok_and(|sha256| sha256 == manifest.sha256)
+/// The image is there with exactly this manifest, and is what that says. The key alone would not
+/// do: hypervisors share it, and one key has come to other bytes where something in the host moved.
+pub(crate) fn is_current(image: &Utf8Path, manifest: &Manifest) -> bool {
+    read_manifest(image).as_ref() == Some(manifest) && is_whole(image, manifest)
+}
+
+/// The image's bytes are those that the manifest speaks of.
+pub(crate) fn is_whole(image: &Utf8Path, manifest: &Manifest) -> bool {
+    hash::is_of_file(&manifest.sha256, manifest.size, image)
+}
+
+/// Looks whether an image can be put there, and writes nothing: a build takes minutes, and its
+/// result has to have a place.
+///
+/// # Errors
+/// If the nearest folder above that exists is none, or this user may not write in it.
+pub(crate) fn refuse_unwritable(image: &Utf8Path) -> Result<()> {
+    let above = image.ancestors().skip(1).find(|folder| folder.exists());
+    let folder = above.unwrap_or(Utf8Path::new("."));
+    let failed = || format!("failed to find a place for {image}: cannot write in {folder}");
+    ensure!(folder.is_dir(), "{}: it is no folder", failed());
+    access(folder.as_std_path(), Access::WRITE_OK | Access::EXEC_OK).with_context(failed)
 }
 
 /// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.

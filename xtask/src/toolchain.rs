@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use vmm_kernel::{Arch, ToolchainRecord};
 use xshell::{Cmd, cmd};
 
@@ -60,16 +60,41 @@ impl Toolchain {
 }
 
 /// What a user's shell or an outer `make` may hold and kbuild would listen to.
-const FOREIGN_VARIABLES: [&str; 9] = [
+const FOREIGN_VARIABLES: [&str; 34] = [
     "MAKEFLAGS",
+    "GNUMAKEFLAGS",
     "MFLAGS",
     "MAKELEVEL",
     "MAKEOVERRIDES",
+    "LLVM",
+    "LLVM_IAS",
     "KBUILD_OUTPUT",
-    "KCONFIG_CONFIG",
+    "KBUILD_EXTMOD",
+    "KBUILD_EXTRA_SYMBOLS",
+    "KBUILD_EXTRA_WARN",
     "KCFLAGS",
     "KCPPFLAGS",
     "KAFLAGS",
+    "KRUSTFLAGS",
+    "USERCFLAGS",
+    "USERLDFLAGS",
+    "HOSTCFLAGS",
+    "HOSTCXXFLAGS",
+    "HOSTRUSTFLAGS",
+    "HOSTLDFLAGS",
+    "HOSTLDLIBS",
+    "KCONFIG_CONFIG",
+    "KCONFIG_ALLCONFIG",
+    "KCONFIG_AUTOCONFIG",
+    "KCONFIG_AUTOHEADER",
+    "KCONFIG_RUSTCCFG",
+    "KCONFIG_OVERWRITECONFIG",
+    "KCONFIG_DEFCONFIG_LIST",
+    "KCONFIG_NOSILENTUPDATE",
+    "KCONFIG_WARN_UNKNOWN_SYMBOLS",
+    "KCONFIG_WERROR",
+    "KCONFIG_SEED",
+    "KCONFIG_PROBABILITY",
 ];
 
 const FIXED_VARIABLES: [(&str, &str); 6] = [
@@ -81,17 +106,19 @@ const FIXED_VARIABLES: [(&str, &str); 6] = [
     ("LC_ALL", "C"),
 ];
 
-/// Where a program is on PATH.
-pub(crate) fn on_path(program: &str) -> Option<Utf8PathBuf> {
-    which::which(program).ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok())
+/// Whether a program is where the shell's own commands would be looked for.
+pub(crate) fn on_path(shell: &Shell, program: &str) -> bool {
+    let path = shell.sh.var_os("PATH");
+    which::which_in(program, path, shell.sh.current_dir()).is_ok()
 }
 
 fn version(shell: &Shell, arch: Arch, tool: &str) -> Result<String> {
-    on_path(tool)
-        .ok_or_else(|| anyhow!("no `{tool}` on PATH, which a kernel for {arch} is built with"))
-        .hint(|| {
+    if !on_path(shell, tool) {
+        let missing = anyhow!("no `{tool}` on PATH, which a kernel for {arch} is built with");
+        return Err(missing).hint(|| {
             format!("`cargo xtask setup --arch {arch}` installs it, --cross-compile names another")
-        })?;
+        });
+    }
     let asked = shell.run(cmd!(shell.sh, "{tool} --version"), Duration::from_secs(20))?;
     let line = asked.stdout.lines().next().filter(|_| asked.success()).map(str::to_owned);
     line.with_context(|| format!("failed to ask `{tool} --version`: {}", asked.how()))

@@ -2,6 +2,7 @@
 //! tree, and a record of its last build, which tells whether there is anything to do.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,6 +11,7 @@ use vmm_kernel::{ImageFormat, SourceRecord};
 
 use crate::fragment::Assignment;
 use crate::hash;
+use crate::history::History;
 use crate::image::Checked;
 use crate::inputs::Inputs;
 use crate::resolve::Resolved;
@@ -66,7 +68,7 @@ fn short(text: &str) -> String {
 /// What the last build of a variant was made of, and what it made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
-    request: String,
+    request: Request,
     inputs: Inputs,
     pub resolved: Resolved,
     pub source: SourceRecord,
@@ -81,55 +83,91 @@ pub(crate) struct Made {
     pub checked: Checked,
 }
 
-/// Hash of all that is known before resolving; the tree's content comes on top of it.
-pub(crate) fn request_hash(
-    assignments: &[Assignment],
-    source: &SourceRecord,
-    toolchain: &Toolchain,
-) -> Result<String> {
-    let asked: Vec<_> = assignments.iter().map(|a| (&a.symbol, &a.value)).collect();
-    let all = (asked, source, toolchain.arch, &toolchain.prefix, &toolchain.record, TOOL_VERSION);
-    Ok(hash::of_bytes(serde_json::to_vec(&all).context("failed to write a request")?))
+/// All that is known before resolving; the tree's content comes on top of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// Hash of what decides the result.
+    decides: String,
+    /// Hash of where each line stands, which only counts where a line is spoken of.
+    places: String,
+}
+
+impl Request {
+    pub(crate) fn new(
+        assignments: &[Assignment],
+        history: &History,
+        source: &SourceRecord,
+        toolchain: &Toolchain,
+    ) -> Result<Self> {
+        let asked: Vec<_> = assignments.iter().map(|a| (&a.symbol, &a.value)).collect();
+        let places: Vec<_> = assignments.iter().map(|a| &a.place).collect();
+        let Toolchain { arch, prefix, record } = toolchain;
+        let decides = (asked, history, source, arch, prefix, record, TOOL_VERSION);
+        Ok(Request { decides: hash_of(&decides)?, places: hash_of(&places)? })
+    }
+}
+
+fn hash_of(value: &impl Serialize) -> Result<String> {
+    Ok(hash::of_bytes(serde_json::to_vec(value).context("failed to write a request")?))
 }
 
 impl Record {
-    /// The record of the last build, if that build still stands for this request, tree and formats.
-    pub(crate) fn current(
-        folder: &Folder,
-        request: &str,
-        tree: &Tree,
-        formats: &[ImageFormat],
-    ) -> Option<Self> {
-        let record = Self::read(folder)?;
-        let made = |format: &ImageFormat| {
-            let size = std::fs::metadata(folder.image(*format)).map(|metadata| metadata.len()).ok();
-            record.images.get(format).is_some_and(|made| size == Some(made.checked.size))
-        };
-        let current = record.request == request
-            && record.resolved.findings.is_empty()
-            && formats.iter().all(made)
+    /// The record of the last build, if that build still stands for this request and tree; with
+    /// those of its images that are as they were made.
+    pub(crate) fn standing(folder: &Folder, request: &Request, tree: &Tree) -> Option<Self> {
+        let mut record = Self::read(folder)?;
+        let speaks_of_lines =
+            !record.resolved.findings.is_empty() || !record.resolved.notes.is_empty();
+        let stands = record.request.decides == request.decides
+            && (record.request.places == request.places || !speaks_of_lines)
             && record.inputs.changed(&tree.dir).is_none();
-        current.then_some(record)
+        if !stands {
+            return None;
+        }
+        record.images.retain(|format, made| {
+            hash::is_of_file(&made.sha256, made.checked.size, &folder.image(*format))
+        });
+        Some(record)
+    }
+
+    /// Whether it has an image of each of these formats.
+    pub(crate) fn has(&self, formats: &[ImageFormat]) -> bool {
+        formats.iter().all(|format| self.images.contains_key(format))
     }
 
     fn read(folder: &Folder) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(folder.record()).ok()?).ok()
     }
 
-    /// Takes down what a build read and left; `images` are filled in as they are made.
+    /// Takes away the record of the last build, before its files change.
+    pub(crate) fn take(folder: &Folder) -> Result<Option<Self>> {
+        let record = Self::read(folder);
+        let path = folder.record();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("failed to remove {path}"))
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// Takes down what a build that began at `started` read and left; `images` are filled in as
+    /// they are made. `before` is the record of the build before this one.
     pub(crate) fn after_build(
         folder: &Folder,
-        request: String,
+        request: Request,
         tree: &Tree,
-        resolved: Resolved,
-        release: String,
+        started: SystemTime,
+        built: (Resolved, String),
+        before: Option<&Record>,
     ) -> Result<Self> {
-        let before = Self::read(folder).map(|record| record.inputs);
-        let inputs = Inputs::collect(&tree.dir, &folder.obj(), before.as_ref())?;
+        let before = before.map(|record| &record.inputs);
+        let inputs = Inputs::collect(&tree.dir, &folder.obj(), started, before)?;
         let mut source = tree.record.clone();
         if !tree.pinned {
             source.sha256 = inputs.identity();
         }
+        let (resolved, release) = built;
         Ok(Record { request, inputs, resolved, source, release, images: BTreeMap::new() })
     }
 
@@ -140,15 +178,99 @@ impl Record {
         let json = serde_json::to_vec(self).context("failed to write a build record")?;
         std::fs::write(&path, json).with_context(|| format!("failed to write {path}"))
     }
+}
 
-    /// Forgets the last build, before its files change.
-    pub(crate) fn forget(folder: &Folder) -> Result<()> {
-        let path = folder.record();
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("failed to remove {path}"))
-            }
-            _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use vmm_kernel::{Arch, ToolchainRecord};
+
+    use super::*;
+
+    /// A variant after a build that made images of two formats, and what it was built from.
+    fn built(root: &Utf8Path) -> (Folder, Request, Tree) {
+        let dir = root.join("tree");
+        std::fs::create_dir_all(dir.join("scripts")).unwrap();
+        std::fs::write(dir.join("Makefile"), "").unwrap();
+        let record = SourceRecord {
+            name: "dir".to_owned(),
+            version: "6.12.0".to_owned(),
+            sha256: String::new(),
+            patches: vec![],
+        };
+        let tree = Tree { dir, version: "6.12.0".parse().unwrap(), record, pinned: false };
+        let folder = Folder(root.join("variant"));
+        std::fs::create_dir_all(folder.obj()).unwrap();
+        std::fs::create_dir_all(folder.0.join("image")).unwrap();
+        std::fs::write(folder.obj().join("x.cmd"), format!("{}/Makefile", tree.dir)).unwrap();
+        let request = request(&[]);
+        let resolved = Resolved { dot_config: String::new(), findings: vec![], notes: vec![] };
+        let later = SystemTime::now() + std::time::Duration::from_secs(1);
+        let built = (resolved, "6.12.0".to_owned());
+        let mut record =
+            Record::after_build(&folder, request.clone(), &tree, later, built, None).unwrap();
+        for format in [ImageFormat::BzImage, ImageFormat::Vmlinux] {
+            std::fs::write(folder.image(format), format.name()).unwrap();
+            let size = format.name().len() as u64;
+            let checked = serde_json::json!({
+                "format": format, "arch": "x86_64", "size": size, "entry": 0, "load_size": 0,
+                "warnings": [],
+            });
+            let checked = serde_json::from_value(checked).unwrap();
+            let made = Made { sha256: hash::of_bytes(format.name()), checked };
+            record.images.insert(format, made);
         }
+        record.write(&folder).unwrap();
+        (folder, request, tree)
+    }
+
+    fn request(history: &[(&str, &str)]) -> Request {
+        let entry = |(name, was): &(&str, &str)| {
+            format!("[[symbol]]\nname = \"{name}\"\nwas = [\"{was}\"]\nevidence = \"\"\n")
+        };
+        let history = toml::from_str(&history.iter().map(entry).collect::<String>()).unwrap();
+        let source = SourceRecord {
+            name: "dir".to_owned(),
+            version: "6.12.0".to_owned(),
+            sha256: String::new(),
+            patches: vec![],
+        };
+        let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
+        let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
+        Request::new(&[], &history, &source, &toolchain).unwrap()
+    }
+
+    fn temporary() -> (tempfile::TempDir, Utf8PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn an_image_that_is_not_as_it_was_made_is_made_again_and_the_other_stays() {
+        let (_keep, root) = temporary();
+        let (folder, request, tree) = built(&root);
+        let both = [ImageFormat::BzImage, ImageFormat::Vmlinux];
+        assert!(Record::standing(&folder, &request, &tree).unwrap().has(&both));
+        std::fs::write(folder.image(ImageFormat::BzImage), "BZiMAGE").unwrap();
+        let record = Record::standing(&folder, &request, &tree).unwrap();
+        assert_eq!(record.images.keys().collect::<Vec<_>>(), [&ImageFormat::Vmlinux]);
+    }
+
+    #[test]
+    fn a_corrected_translation_is_resolved_again() {
+        let (_keep, root) = temporary();
+        let (folder, _, tree) = built(&root);
+        let corrected = request(&[("NEW", "OLD")]);
+        assert!(Record::standing(&folder, &corrected, &tree).is_none());
+        assert_ne!(corrected, request(&[("NEW", "OLDER")]));
+    }
+
+    #[test]
+    fn a_record_is_taken_with_what_it_knows_of_the_inputs() {
+        let (_keep, root) = temporary();
+        let (folder, ..) = built(&root);
+        let taken = Record::take(&folder).unwrap().unwrap();
+        assert_ne!(taken.inputs, Inputs::default());
+        assert!(Record::take(&folder).unwrap().is_none());
     }
 }

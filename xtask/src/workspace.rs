@@ -83,6 +83,12 @@ impl Workspace {
         })
     }
 
+    /// A path as people are shown it and as a manifest keeps it: relative to the workspace where it
+    /// is inside, as cargo has it.
+    pub(crate) fn shown<'a>(&self, path: &'a Utf8Path) -> &'a Utf8Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
     /// Every hypervisor there are facts for: the sandboxer's first, then those without one.
     pub(crate) fn hypervisors(&self) -> Vec<&str> {
         let known = |name: &&String| self.facts.hypervisor.contains_key(*name);
@@ -179,6 +185,19 @@ mod tests {
                 assert!(hypervisor.machines(arch).next().is_some(), "{name}: no machine on {arch}");
             }
         }
+    }
+
+    #[test]
+    fn paths_inside_are_shown_relative_to_the_workspace() {
+        let workspace = Workspace {
+            root: "/w/kuasar".into(),
+            work: "/w/kuasar/target".into(),
+            facts: built_in_facts().unwrap(),
+            sandboxers: vec![],
+            sandboxer_dir: None,
+        };
+        assert_eq!(workspace.shown("/w/kuasar/fragments/net.conf".into()), "fragments/net.conf");
+        assert_eq!(workspace.shown("/w/other/net.conf".into()), "/w/other/net.conf");
     }
 
     #[test]

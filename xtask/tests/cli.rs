@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli {
+    mod boot;
     mod build;
     mod consoles;
     mod fixture;

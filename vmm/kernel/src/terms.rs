@@ -79,14 +79,6 @@ impl Arch {
         }
     }
 
-    /// The folder below the tree's `arch/`.
-    pub const fn source_dir(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "x86",
-            Arch::Aarch64 => "arm64",
-        }
-    }
-
     /// Prefix of the GNU cross tools, as Debian, Fedora and Arch Linux name them.
     pub const fn gnu_prefix(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use vmm_kernel::{Arch, KernelType};
 
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
-use crate::plan::Request;
+use crate::plan::{Goes, Request};
 use crate::source::{self, Sources, Tree};
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ pub(crate) struct TargetArgs {
     /// Hypervisor: stratovirt, cloud_hypervisor, qemu, firecracker [default: by type, or the workspace's]
     #[arg(long, value_delimiter = ',')]
     hypervisor: Vec<String>,
-    /// Every hypervisor, on every arch that is not left out with --arch
+    /// Every hypervisor that boots the type, on every arch that is not left out with --arch
     #[arg(long, conflicts_with = "hypervisor")]
     all: bool,
     /// Folder with the lists and fragments [default: the workspace's]
@@ -33,11 +33,11 @@ pub(crate) struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// The request of a command that means every kernel where none is named.
+    /// The request of a command that makes nothing, and means every hypervisor where none is named.
     pub(crate) fn request_all_by_default(&self) -> Result<Request> {
-        let named = !self.kernel_type.is_empty() || !self.hypervisor.is_empty();
         let request = self.request(false)?;
-        Ok(Request { all: !named || request.all, ..request })
+        let all = request.all || request.hypervisors.is_empty();
+        Ok(Request { all, goes: Goes::Nowhere, ..request })
     }
 
     pub(crate) fn request(&self, install: bool) -> Result<Request> {
@@ -47,13 +47,15 @@ impl TargetArgs {
             hypervisors: self.hypervisor.clone(),
             all: self.all,
             conf_dir: self.kernel_conf_dir.as_deref().map(camino::absolute_utf8).transpose()?,
-            install,
+            goes: if install { Goes::Installed } else { Goes::Staged },
         })
     }
 }
 
 /// A term of the field, with the nearest known one where it is none.
-fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(word: &str) -> Result<T, String> {
+pub(super) fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(
+    word: &str,
+) -> Result<T, String> {
     word.parse().map_err(|unknown: vmm_kernel::UnknownTerm| {
         format!("{unknown}; {}", did_you_mean(word, unknown.known))
     })

@@ -4,18 +4,19 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use vmm_kernel::{ImageFormat, Manifest, Sniffed};
 
 use crate::boot::{AccelChoice, BootRecord, BootRequest, Outcome, boot};
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
-use crate::plan::{Target, plan};
-use crate::stage;
+use crate::plan::{Target, places, plan};
+use crate::stage::{self, Lock};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -56,16 +57,22 @@ impl BootArgs {
         }
         let mut records = vec![];
         for target in &plan.targets {
-            records.push(self.boot(ctx, &workspace.work, target)?);
+            records.push(self.boot(ctx, &workspace, target)?);
         }
         ctx.print(&records, |records| records.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
         Ok(if records.iter().all(|record| record.passed) { Answer::Yes } else { Answer::No })
     }
 
-    fn boot(&self, ctx: &Context, work: &Utf8Path, target: &Target) -> Result<BootRecord> {
-        let image = self.image(target)?;
+    fn boot(&self, ctx: &Context, workspace: &Workspace, target: &Target) -> Result<BootRecord> {
+        let image = match &self.image {
+            Some(image) => given(image, target)?,
+            None => staged(workspace, target)?,
+        };
         let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
-        let work = work.join("boot");
+        let cache = workspace.work.join("boot");
+        let work =
+            cache.join(format!("{}-{}-{}", target.kernel_type, target.arch, target.hypervisor));
+        let _lock = Lock::take(&ctx.shell, ctx.progress, &work)?;
         let request = BootRequest {
             image: &image,
             arch: target.arch,
@@ -75,45 +82,68 @@ impl BootArgs {
             accel: self.accel,
             memory_mib: self.memory,
             deadline: Duration::from_secs(self.deadline),
-            work_dir: &work
-                .join(format!("{}-{}-{}", target.kernel_type, target.arch, target.hypervisor)),
-            cache_dir: &work,
+            work_dir: &work,
+            cache_dir: &cache,
             compiler: &toolchain.tool("gcc"),
             append: &self.append,
         };
         boot(&ctx.shell, &request, ctx.progress)
     }
-
-    /// The image that was given, else the target's staged one.
-    fn image(&self, target: &Target) -> Result<Utf8PathBuf> {
-        let image = self.image.as_ref().unwrap_or(&target.stage);
-        let head = read_head(image).hint(|| match &self.image {
-            Some(_) => "give the path of a kernel image".to_owned(),
-            None => format!(
-                "`cargo xtask kernel --arch {} --type {} --hypervisor {}` makes it",
-                target.arch, target.kernel_type, target.hypervisor
-            ),
-        })?;
-        match vmm_kernel::sniff(&head) {
-            Some(sniffed) if sniffed.arch().is_some_and(|arch| arch != target.arch) => {
-                bail!("failed to boot {image} on {}: it is {sniffed}", target.arch)
-            }
-            _ => {}
-        }
-        if self.image.is_none() {
-            check_staged(image, target)?;
-        }
-        Ok(image.clone())
-    }
 }
 
-/// One file name serves many targets: the staged image may be another one's.
-fn check_staged(image: &Utf8Path, target: &Target) -> Result<()> {
-    let Some(staged) = stage::read_manifest(image) else { return Ok(()) };
-    let wanted = (target.arch, target.kernel_type, &target.hypervisor);
-    if (staged.arch, staged.kernel_type, &staged.hypervisor) == wanted {
+/// The image that was given, if it is a kernel that the machine can enter.
+fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
+    let head = read_head(image).hint(|| "give the path of a kernel image")?;
+    refuse_other_than_kernels(image, &head, target)?;
+    Ok(image.to_owned())
+}
+
+/// The target's staged image, as its manifest has it. How many targets the `kernel` call that made
+/// it had is not known: it may stand alone or among others.
+fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathBuf> {
+    let [alone, among_others] = places(workspace, target);
+    let places = [target.stage.clone(), alone, among_others];
+    let is_ours = |image: &&Utf8PathBuf| image.exists() && another_targets(image, target).is_none();
+    let image = places.iter().find(is_ours).unwrap_or(&target.stage);
+    let head = read_head(image).hint(|| format!("{} makes it", command(target)))?;
+    if let Some(other) = another_targets(image, target) {
+        return refuse_another_targets(image, target, &other);
+    }
+    refuse_other_than_kernels(image, &head, target)?;
+    let damaged = stage::read_manifest(image).is_some_and(|m| !stage::is_whole(image, &m));
+    if damaged {
+        return Err(anyhow!("failed to boot {image}: it is not the image its manifest speaks of"))
+            .hint(|| format!("{} stages it again", command(target)));
+    }
+    Ok(image.clone())
+}
+
+/// What makes the target's image.
+fn command(target: &Target) -> String {
+    let Target { arch, kernel_type, hypervisor, .. } = target;
+    format!("`cargo xtask kernel --arch {arch} --type {kernel_type} --hypervisor {hypervisor}`")
+}
+
+/// QEMU starts a machine with whatever it is given, and a file that is no kernel hangs there.
+fn refuse_other_than_kernels(image: &Utf8Path, head: &[u8], target: &Target) -> Result<()> {
+    let sniffed = vmm_kernel::sniff(head);
+    let is_kernel = |sniffed: &Sniffed| ImageFormat::ALL.iter().any(|f| sniffed.may_be(*f));
+    if sniffed.filter(is_kernel).is_some_and(|sniffed| sniffed.arch() == Some(target.arch)) {
         return Ok(());
     }
+    let is = sniffed.map_or("a file of no known kind".to_owned(), |sniffed| sniffed.to_string());
+    Err(anyhow!("failed to boot {image} on {}: it is {is}", target.arch))
+        .hint(|| format!("{} makes one", command(target)))
+}
+
+/// One file name serves many targets: the manifest of the staged image, if that is another one's.
+fn another_targets(image: &Utf8Path, target: &Target) -> Option<Manifest> {
+    let wanted = (target.arch, target.kernel_type, target.hypervisor.as_str());
+    let theirs = |m: &Manifest| (m.arch, m.kernel_type, m.hypervisor.as_str()) != wanted;
+    stage::read_manifest(image).filter(theirs)
+}
+
+fn refuse_another_targets<T>(image: &Utf8Path, target: &Target, staged: &Manifest) -> Result<T> {
     let theirs = format!("{} {} for {}", staged.arch, staged.kernel_type, staged.hypervisor);
     let wanted = format!("{} {} for {}", target.arch, target.kernel_type, target.hypervisor);
     Err(anyhow!("failed to boot {image} as {wanted}: its manifest says {theirs}")).hint(|| {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag;
-use crate::fragment;
+use crate::fragment::{self, Assignment};
 use crate::history::History;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Resolved, Resolver};
@@ -53,12 +53,18 @@ impl CheckArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        // A slip in a list is told before anything is fetched.
         let history = History::read(&plan.conf_dir)?;
+        let mut orders = vec![];
+        for targets in plan.variants() {
+            orders.push(self.order(ctx, &workspace, &plan, targets[0])?);
+        }
         let mut rows = vec![];
         for source in self.sources(&plan)? {
             let tree = source.tree(ctx, &workspace, &plan.conf_dir)?;
-            for targets in plan.variants() {
-                rows.push(self.check(ctx, &workspace, &plan, &history, &tree, targets[0])?);
+            for order in &orders {
+                let work = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.kernel);
+                rows.push(order.check(ctx, &history, &tree, work.conf())?);
             }
         }
         ctx.print(&rows, |rows| table(rows))?;
@@ -76,26 +82,42 @@ impl CheckArgs {
         Ok(sources)
     }
 
-    fn check(
+    fn order(
         &self,
         ctx: &Context,
         workspace: &Workspace,
         plan: &Plan,
+        target: &Target,
+    ) -> Result<Order> {
+        let requested = fragment::read(workspace, &plan.conf_dir, target)?;
+        let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
+        Ok(Order { kernel: target.variant(), assignments: requested.assignments, toolchain })
+    }
+}
+
+/// What one list asks for.
+struct Order {
+    kernel: String,
+    assignments: Vec<Assignment>,
+    toolchain: Toolchain,
+}
+
+impl Order {
+    fn check(
+        &self,
+        ctx: &Context,
         history: &History,
         tree: &Tree,
-        target: &Target,
+        work: Utf8PathBuf,
     ) -> Result<Row> {
-        let kernel = target.variant();
-        let requested = fragment::read(&plan.conf_dir, target)?;
-        let toolchain = &Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
-        let work = Folder::new(&workspace.work, tree, &plan.conf_dir, &kernel).conf();
+        let Order { kernel, assignments, toolchain } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let resolver = Resolver { shell: &ctx.shell, tree, toolchain, history, work };
-        let resolved = resolver.resolve(&requested.assignments)?;
+        let resolved = resolver.resolve(assignments)?;
         bar.finish_and_clear();
-        let count = requested.assignments.len();
-        diag::tell_resolved(ctx.progress, &kernel, &tree.version, count, &resolved);
-        Ok(Row { kernel, linux: tree.version.to_string(), requested: count, resolved })
+        let requested = assignments.len();
+        diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);
+        Ok(Row { kernel: kernel.clone(), linux: tree.version.to_string(), requested, resolved })
     }
 }
 

@@ -220,7 +220,7 @@ impl Ci<'_> {
     /// installed.
     fn oldest_rust(&self) -> Result<Verdict> {
         let (sh, shell) = (&self.ctx.shell.sh, &self.ctx.shell);
-        if crate::toolchain::on_path("apt-get").is_none() {
+        if !crate::toolchain::on_path(&self.ctx.shell, "apt-get") {
             return Ok(Verdict::Skipped("no apt-get to get Rust 1.85 with".to_owned()));
         }
         let known = shell.run(cmd!(sh, "apt-cache madison rustc-web"), DEADLINE)?;

@@ -1,27 +1,28 @@
 //! `cargo xtask kernel`: plan, resolve, build, check the image, stage it.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use vmm_kernel::{Choice, ImageFormat, Manifest};
+use vmm_kernel::{Arch, ImageFormat, Manifest};
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context, setup};
-use crate::diag;
+use crate::diag::{self, Hint};
 use crate::fragment::{self, Requested};
 use crate::hash;
 use crate::history::History;
-use crate::image::{self, Wanted};
+use crate::image::{self, Checked, Wanted};
 use crate::kbuild::Build;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Finding, Resolved, Resolver};
 use crate::source::Tree;
 use crate::stage::{self, Identity, Lock};
 use crate::toolchain::Toolchain;
-use crate::variant::{Folder, Made, Record, TOOL_VERSION, request_hash};
+use crate::variant::{Folder, Made, Record, Request, TOOL_VERSION};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) struct KernelArgs {
     target: TargetArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// Install what this host lacks for the build first
+    /// First install what this host lacks for the build and for a boot of what it makes
     #[arg(long)]
     setup: bool,
     /// Answer yes to what --setup asks
@@ -85,25 +86,30 @@ impl KernelArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(self.install)?)?;
+        diag::tell_plan(ctx.progress, &plan);
         if let Some(file) = &self.check_image {
             return check_image(ctx, &plan, file);
         }
-        diag::tell_plan(ctx.progress, &plan);
         if self.dry_run {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
         if self.setup {
             setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
         }
+        let history = History::read(&plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(Order::read(ctx, &self, &plan, targets)?);
+            orders.push(Order::read(ctx, &self, &workspace, &plan.conf_dir, targets)?);
+        }
+        for path in plan.targets.iter().filter_map(|target| self.installed(target)) {
+            stage::refuse_unwritable(&path).hint(|| "run this as root, or name a --dest-dir")?;
         }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let mut variants = vec![];
         for order in orders {
-            variants.push(Variant::resolve(ctx, order, &workspace, &plan.conf_dir, &tree)?);
+            let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
+            variants.push(Variant::resolve(ctx, order, folder, &history, &tree)?);
         }
         let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
         if !findings.is_empty() && !self.allow_missing {
@@ -113,10 +119,15 @@ impl KernelArgs {
         }
         let mut outcomes = vec![];
         for variant in variants {
-            outcomes.extend(variant.produce(ctx, &self, &tree, &plan.choices)?);
+            outcomes.extend(variant.produce(ctx, &self, &tree)?);
         }
         ctx.print(&outcomes, |outcomes| outcomes.iter().map(describe).collect())?;
         Ok(Answer::Yes)
+    }
+
+    /// Where the target's image goes beside the workspace.
+    fn installed(&self, target: &Target) -> Option<Utf8PathBuf> {
+        self.install.then(|| under(self.dest_dir.as_deref(), &target.install))
     }
 
     fn jobs(&self) -> usize {
@@ -125,15 +136,40 @@ impl KernelArgs {
     }
 }
 
+/// Whether one hypervisor boots a file.
+#[derive(Debug, Serialize)]
+struct ImageCheck {
+    hypervisor: String,
+    arch: Arch,
+    checked: Option<Checked>,
+    failure: Option<diag::Failure>,
+}
+
 fn check_image(ctx: &Context, plan: &Plan, file: &Utf8Path) -> Result<Answer> {
-    let mut checks = vec![];
-    for target in &plan.targets {
-        checks.push(image::check(file, wanted(target))?);
+    image::readable(file)?;
+    let check = |target: &Target| {
+        let (checked, failure) = match image::check(file, wanted(target)) {
+            Ok(checked) => (Some(checked), None),
+            Err(error) => (None, Some(diag::Failure::new(&error))),
+        };
+        ImageCheck { hypervisor: target.hypervisor.clone(), arch: target.arch, checked, failure }
+    };
+    let checks: Vec<ImageCheck> = plan.targets.iter().map(check).collect();
+    for failure in checks.iter().filter_map(|check| check.failure.as_ref()) {
+        anstream::eprint!("{failure}");
     }
     ctx.print(&checks, |checks| {
-        checks.iter().map(|checked| format!("{file}: {checked}\n")).collect()
+        checks.iter().filter_map(|check| describe_check(file, check)).collect()
     })?;
-    Ok(Answer::Yes)
+    let bootable = checks.iter().all(|check| check.failure.is_none());
+    Ok(if bootable { Answer::Yes } else { Answer::No })
+}
+
+fn describe_check(file: &Utf8Path, check: &ImageCheck) -> Option<String> {
+    let checked = check.checked.as_ref()?;
+    let mut line = format!("{file}: {} on {} boots it: {checked}\n", check.hypervisor, check.arch);
+    line.extend(checked.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+    Some(line)
 }
 
 fn wanted(target: &Target) -> Wanted<'_> {
@@ -153,13 +189,14 @@ impl<'a> Order<'a> {
     fn read(
         ctx: &Context,
         args: &KernelArgs,
-        plan: &Plan,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
         targets: Vec<&'a Target>,
     ) -> Result<Self> {
         let first = targets[0];
-        let requested = fragment::read(&plan.conf_dir, first)?;
+        let requested = fragment::read(workspace, conf_dir, first)?;
         if let Some(overlay) = &requested.overlay_missing {
-            diag::tell_no_overlay(ctx.progress, &plan.conf_dir, overlay, first);
+            diag::tell_no_overlay(ctx.progress, conf_dir, overlay, first);
         }
         let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
         let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
@@ -177,14 +214,17 @@ impl<'a> Order<'a> {
 struct Variant<'a> {
     order: Order<'a>,
     folder: Folder,
-    request: String,
+    request: Request,
+    /// What changes in the tree from here on, the build may or may not have seen.
+    started: SystemTime,
     state: State,
 }
 
 /// Nothing to do, or to be built.
 enum State {
     Current(Box<Record>),
-    Resolved(Resolved),
+    /// With the images of other formats that the last build still stands for.
+    Resolved(Resolved, BTreeMap<ImageFormat, Made>),
 }
 
 impl<'a> Variant<'a> {
@@ -192,49 +232,53 @@ impl<'a> Variant<'a> {
     fn resolve(
         ctx: &Context,
         order: Order<'a>,
-        workspace: &Workspace,
-        conf_dir: &Utf8Path,
+        folder: Folder,
+        history: &History,
         tree: &Tree,
     ) -> Result<Self> {
+        let mut started = SystemTime::now();
         let Order { requested, toolchain, formats, .. } = &order;
-        let folder = Folder::new(&workspace.work, tree, conf_dir, &order.name());
-        let request = request_hash(&requested.assignments, &tree.record, toolchain)?;
-        if let Some(record) = Record::current(&folder, &request, tree, formats) {
-            let state = State::Current(Box::new(record));
-            return Ok(Variant { order, folder, request, state });
+        let request = Request::new(&requested.assignments, history, &tree.record, toolchain)?;
+        let state = match Record::standing(&folder, &request, tree) {
+            Some(record) if record.has(formats) => State::Current(Box::new(record)),
+            Some(record) => State::Resolved(record.resolved, record.images),
+            None => {
+                let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
+                let resolver =
+                    Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
+                let resolved = resolver.resolve(&requested.assignments)?;
+                bar.finish_and_clear();
+                // An edit while it resolved is the build's to see: kbuild reads Kconfig again.
+                started = SystemTime::now();
+                State::Resolved(resolved, BTreeMap::new())
+            }
+        };
+        let variant = Variant { order, folder, request, started, state };
+        let count = variant.order.requested.assignments.len();
+        let name = variant.order.name();
+        diag::tell_resolved(ctx.progress, &name, &tree.version, count, variant.resolved());
+        Ok(variant)
+    }
+
+    fn resolved(&self) -> &Resolved {
+        match &self.state {
+            State::Resolved(resolved, _) => resolved,
+            State::Current(record) => &record.resolved,
         }
-        let history = &History::read(conf_dir)?;
-        let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
-        let resolver =
-            Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
-        let resolved = resolver.resolve(&requested.assignments)?;
-        bar.finish_and_clear();
-        let count = requested.assignments.len();
-        diag::tell_resolved(ctx.progress, &order.name(), &tree.version, count, &resolved);
-        Ok(Variant { order, folder, request, state: State::Resolved(resolved) })
     }
 
     fn findings(&self) -> &[Finding] {
-        match &self.state {
-            State::Resolved(resolved) => &resolved.findings,
-            State::Current(_) => &[],
-        }
+        &self.resolved().findings
     }
 
-    fn produce(
-        self,
-        ctx: &Context,
-        args: &KernelArgs,
-        tree: &Tree,
-        choices: &[Choice],
-    ) -> Result<Vec<Outcome>> {
+    fn produce(self, ctx: &Context, args: &KernelArgs, tree: &Tree) -> Result<Vec<Outcome>> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
-            State::Resolved(resolved) => (self.build(ctx, args, tree, resolved)?, true),
+            State::Resolved(resolved, kept) => (self.build(ctx, args, tree, resolved, kept)?, true),
         };
         let mut outcomes = vec![];
         for target in &self.order.targets {
-            outcomes.push(self.stage(ctx, args, &record, target, choices, built)?);
+            outcomes.push(self.stage(ctx, args, &record, target, built)?);
         }
         Ok(outcomes)
     }
@@ -245,8 +289,9 @@ impl<'a> Variant<'a> {
         args: &KernelArgs,
         tree: &Tree,
         resolved: &Resolved,
+        kept: &BTreeMap<ImageFormat, Made>,
     ) -> Result<Record> {
-        Record::forget(&self.folder)?;
+        let before = Record::take(&self.folder)?;
         let start = Instant::now();
         let obj = self.folder.obj();
         let build = Build {
@@ -266,9 +311,11 @@ impl<'a> Variant<'a> {
             &self.folder,
             self.request.clone(),
             tree,
-            resolved.clone(),
-            built.release,
+            self.started,
+            (resolved.clone(), built.release),
+            before.as_ref(),
         )?;
+        record.images.clone_from(kept);
         for target in &self.order.targets {
             let format = target.format;
             if record.images.contains_key(&format) {
@@ -290,13 +337,12 @@ impl<'a> Variant<'a> {
         args: &KernelArgs,
         record: &Record,
         target: &Target,
-        choices: &[Choice],
         built: bool,
     ) -> Result<Outcome> {
-        let manifest = self.manifest(record, target, choices)?;
+        let manifest = self.manifest(record, target)?;
         let image = self.folder.image(target.format);
         let mut changed = stage_at(ctx, &image, &manifest, &target.stage)?;
-        let installed = args.install.then(|| under(args.dest_dir.as_deref(), &target.install));
+        let installed = args.installed(target);
         if let Some(path) = &installed {
             changed |= stage_at(ctx, &image, &manifest, path)?;
         }
@@ -310,7 +356,7 @@ impl<'a> Variant<'a> {
         Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
     }
 
-    fn manifest(&self, record: &Record, target: &Target, choices: &[Choice]) -> Result<Manifest> {
+    fn manifest(&self, record: &Record, target: &Target) -> Result<Manifest> {
         let made = record.images.get(&target.format);
         let made = made.with_context(|| format!("no {} image was made", target.format))?;
         let config_sha256 = hash::of_bytes(&record.resolved.dot_config);
@@ -340,14 +386,14 @@ impl<'a> Variant<'a> {
             config_sha256,
             fragments: self.order.requested.fragments.clone(),
             missing: record.resolved.findings.iter().map(missing).collect(),
-            choices: choices.to_vec(),
+            choices: target.choices.clone(),
         })
     }
 }
 
 /// Puts the image there unless it is there already; says whether it did.
 fn stage_at(ctx: &Context, image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<bool> {
-    if stage::is_current(to, &manifest.key) {
+    if stage::is_current(to, manifest) {
         return Ok(false);
     }
     let folder = to.parent().unwrap_or(Utf8Path::new("."));

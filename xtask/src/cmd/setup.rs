@@ -9,6 +9,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use vmm_kernel::Arch;
 
+use crate::cmd::args::parse;
 use crate::cmd::{Answer, Context};
 use crate::diag::Hint;
 use crate::setup::{self, Installation, Manager, Missing, Surveyed};
@@ -22,7 +23,7 @@ pub(crate) struct SetupArgs {
     #[arg(long, short)]
     yes: bool,
     /// Guests of these architectures: x86_64, aarch64 [default: the host's]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = parse::<Arch>)]
     arch: Vec<Arch>,
     /// Leave out what only a boot needs
     #[arg(long)]
@@ -31,7 +32,10 @@ pub(crate) struct SetupArgs {
 
 impl SetupArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
-        let arches = if self.arch.is_empty() { vec![Arch::host()?] } else { self.arch };
+        let arches = match self.arch {
+            named if !named.is_empty() => named,
+            _ => vec![Arch::host().hint(|| "name the guests' with --arch")?],
+        };
         let surveyed = setup::survey(&ctx.shell, &arches, !self.no_boot)?;
         let manager = Manager::detect(&ctx.shell);
         ctx.print(&surveyed, |surveyed| table(surveyed, manager))?;
@@ -48,16 +52,16 @@ impl SetupArgs {
     }
 }
 
-/// Installs what a build of guests of `arches` lacks. Without a terminal there is nobody to ask.
+/// Installs what a build and a boot of guests of `arches` lack. Without a terminal there is nobody to ask.
 pub(crate) fn install_for_kernel(ctx: &Context, arches: &[Arch], yes: bool) -> Result<()> {
-    let missing = setup::missing(&ctx.shell, arches, false)?;
+    let missing = setup::missing(&ctx.shell, arches, true)?;
     if missing.is_empty() {
         return Ok(());
     }
     let ask = if yes { Ask::Never } else { Ask::OnTerminal };
-    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, false, ask)? {
+    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, true, ask)? {
         Answer::Yes => Ok(()),
-        Answer::No => Err(anyhow!("the build lacks {}", names(&missing)))
+        Answer::No => Err(anyhow!("the build and the boot lack {}", names(&missing)))
             .hint(|| "cargo xtask setup --check says what each is for"),
     }
 }

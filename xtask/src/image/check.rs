@@ -81,6 +81,14 @@ pub(crate) fn check(file: &Utf8Path, wanted: Wanted<'_>) -> Result<Checked> {
         .with_context(|| format!("failed to check image {file} for {hypervisor} on {arch}"))
 }
 
+/// Whether there is a file to be checked at all.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub(crate) fn readable(file: &Utf8Path) -> Result<()> {
+    open(file).map(drop).with_context(|| format!("failed to check image {file}"))
+}
+
 fn inspect(path: &Utf8Path, wanted: Wanted<'_>) -> Result<Checked> {
     let (file, head, size) = open(path)?;
     let sniffed = sniff(&head);

@@ -13,7 +13,7 @@ mod tests;
 
 use vmm_kernel::ImageFormat;
 
-pub(crate) use check::{Checked, Wanted, check};
+pub(crate) use check::{Checked, Wanted, check, readable};
 pub(crate) use make::make;
 
 /// What is known of one image format.

@@ -14,6 +14,7 @@ use vmm_kernel::Arch;
 use xshell::cmd;
 
 use crate::shell::Shell;
+use crate::toolchain::on_path;
 
 pub(crate) use self::install::{Installation, Manager, install};
 use self::packages::{Need, Probe};
@@ -56,15 +57,4 @@ fn is_there(shell: &Shell, need: &Need) -> Result<bool> {
             Ok(shell.run(cmd, Duration::from_secs(30))?.success())
         }
     }
-}
-
-/// Looks where the shell's own commands would be looked for.
-fn on_path(shell: &Shell, program: &str) -> bool {
-    let path = shell.sh.var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
-}
-
-fn is_program(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

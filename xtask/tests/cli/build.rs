@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,12 @@ use super::fixture::{Fixture, bzimage, expect};
 
 fn manifest(fixture: &Fixture) -> serde_json::Value {
     serde_json::from_str(&fixture.read("bin/vmlinux.bin.json")).unwrap()
+}
+
+/// Where the one variant that was built keeps its things.
+fn variant(fixture: &Fixture) -> PathBuf {
+    let only = |folder: PathBuf| std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    only(only(fixture.path("target/guest-kernel/build")))
 }
 
 #[test]
@@ -64,6 +71,111 @@ fn a_damaged_image_is_staged_again() {
 }
 
 #[test]
+fn another_hypervisor_of_the_same_build_gets_its_own_manifest() {
+    let fixture = Fixture::new();
+    fixture.write("fragments/mini-kernel-x86_64.list", "base.conf\n");
+    let mini = |hypervisor: &str| {
+        let target = ["--type", "mini", "--arch", "x86_64", "--hypervisor", hypervisor];
+        fixture.xtask(&[&["kernel", "--kernel-dir", "tree"][..], &target[..]].concat())
+    };
+    expect(0, mini("stratovirt"));
+    let before = manifest(&fixture);
+    let (out, _) = expect(0, mini("qemu"));
+    assert!(out.contains("staged again"), "{out}");
+    assert_eq!(manifest(&fixture)["key"], before["key"]);
+    assert_eq!(manifest(&fixture)["hypervisor"], "qemu");
+}
+
+#[test]
+fn other_bytes_under_the_same_key_are_staged() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let before = manifest(&fixture);
+    std::fs::write(fixture.path("image"), bzimage(4096)).unwrap();
+    std::fs::remove_dir_all(fixture.path("target/guest-kernel/build")).unwrap();
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(4096));
+    assert_eq!(manifest(&fixture)["key"], before["key"]);
+    assert_eq!(manifest(&fixture)["size"], 4096);
+    assert_ne!(manifest(&fixture)["sha256"], before["sha256"]);
+}
+
+#[test]
+fn a_damaged_image_of_the_last_build_is_made_again() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let kept = variant(&fixture).join("image/bzImage");
+    let mut image = std::fs::read(&kept).unwrap();
+    image[2047] ^= 1;
+    std::fs::write(&kept, image).unwrap();
+    std::fs::remove_file(fixture.path("bin/vmlinux.bin")).unwrap();
+    expect(0, fixture.kernel(&[]));
+    assert_eq!(std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap(), bzimage(2048));
+}
+
+#[test]
+fn a_source_that_is_saved_while_make_runs_is_built_by_the_next_run() {
+    let fixture = Fixture::new();
+    let edit = "echo 'int main(void) { return 7; }' > $(dirname $0)/tree/init/main.c";
+    fixture.write("slow", edit);
+    expect(0, fixture.kernel(&[]));
+    std::fs::remove_file(fixture.path("slow")).unwrap();
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("unchanged"), "{out}");
+}
+
+#[test]
+fn a_changed_history_is_resolved_again() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    let history = "[[symbol]]\nname = \"NETWORK\"\nwas = [\"NET\"]\nevidence = \"net/Kconfig\"\n";
+    fixture.write("fragments/history.toml", history);
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("built"), "{out}");
+    fixture.write("fragments/history.toml", &history.replace("net/Kconfig", "another place"));
+    let (out, _) = expect(0, fixture.kernel(&[]));
+    assert!(out.contains("unchanged"), "{out}");
+}
+
+/// The record of the last build, as if a symbol had not come out and another had been translated.
+fn put_findings(fixture: &Fixture) {
+    let path = variant(fixture).join("record.json");
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let place = serde_json::json!({ "path": "fragments/base.conf", "line": 1 });
+    record["resolved"]["findings"] = serde_json::json!([
+        { "symbol": "NET", "asked": "y", "got": "n", "place": place, "tree": null }
+    ]);
+    record["resolved"]["notes"] = serde_json::json!([
+        { "symbol": "NEW", "place": place, "past": { "called": "OLD" } }
+    ]);
+    std::fs::write(&path, record.to_string()).unwrap();
+}
+
+#[test]
+fn going_on_without_a_symbol_is_not_built_twice_and_is_told_twice() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    put_findings(&fixture);
+    std::fs::write(fixture.path("slow"), "touch $(dirname $0)/woken").unwrap();
+    let (_, err) = expect(1, fixture.kernel(&[]));
+    assert!(err.contains("fragments/base.conf:1: CONFIG_NET=y: the tree makes it n"), "{err}");
+    let (out, err) = expect(0, fixture.kernel(&["--allow-missing"]));
+    assert!(out.contains("staged again"), "{out}");
+    assert!(err.contains("fragments/base.conf:1: NEW is called OLD in this tree"), "{err}");
+    let (out, _) = expect(0, fixture.kernel(&["--allow-missing"]));
+    assert!(out.contains("unchanged"), "{out}");
+    assert!(!fixture.path("woken").exists(), "it called make");
+    assert_eq!(
+        manifest(&fixture)["missing"],
+        serde_json::json!(["CONFIG_NET=y (fragments/base.conf:1)"])
+    );
+}
+
+#[test]
 fn an_edited_source_is_built_again_under_another_key() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));
@@ -84,6 +196,51 @@ fn a_changed_fragment_is_built_again_and_moving_its_lines_is_not() {
     fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_INET=y\n");
     let (out, _) = expect(0, fixture.kernel(&[]));
     assert!(out.contains("built"), "{out}");
+}
+
+#[test]
+fn a_manifest_names_its_own_choices_and_no_place_outside_the_workspace() {
+    let fixture = Fixture::new();
+    fixture.write("fragments/mini-kernel-x86_64.list", "base.conf\n");
+    let target = ["--arch", "x86_64", "--hypervisor", "qemu,stratovirt"];
+    let command = [&["kernel", "--kernel-dir", "tree"][..], &target[..]].concat();
+    expect(0, fixture.xtask(&command));
+    let manifest = fixture.read("bin/qemu-x86_64/vmlinux.bin.json");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let reason = "qemu on x86_64: machine_type = \"pc\" at vmm/sandbox/config_qemu_x86_64.toml:3";
+    let choice = serde_json::json!({ "what": "type", "value": "mini", "reason": reason });
+    assert_eq!(manifest["choices"], serde_json::json!([choice]));
+}
+
+#[test]
+fn setup_looks_for_what_a_boot_needs_too() {
+    let fixture = Fixture::new();
+    std::fs::create_dir(fixture.path("programs")).unwrap();
+    let hidden = ["qemu-system", "apt-get", "dnf", "zypper", "pacman"];
+    for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for program in std::fs::read_dir(folder).into_iter().flatten() {
+            let (path, name) = (program.as_ref().unwrap().path(), program.unwrap().file_name());
+            if !hidden.iter().any(|hidden| name.to_str().unwrap().starts_with(hidden)) {
+                // The first on PATH stays.
+                let _ = std::os::unix::fs::symlink(path, fixture.path("programs").join(name));
+            }
+        }
+    }
+    let mut command = fixture.kernel(&["--setup", "--yes"]);
+    command.env("PATH", fixture.path("programs"));
+    let (_, err) = expect(2, command);
+    assert!(err.contains("install by hand: ") && err.contains("qemu-system-x86_64"), "{err}");
+}
+
+#[test]
+fn what_a_users_shell_holds_reaches_no_make() {
+    let fixture = Fixture::new();
+    fixture
+        .write("slow", "echo \"seen: $LLVM $KCONFIG_ALLCONFIG $HOSTCFLAGS\" > $(dirname $0)/seen");
+    let mut command = fixture.kernel(&[]);
+    command.envs([("LLVM", "1"), ("KCONFIG_ALLCONFIG", "/dev/null"), ("HOSTCFLAGS", "-O0")]);
+    expect(0, command);
+    assert_eq!(fixture.read("seen").trim(), "seen:");
 }
 
 #[test]

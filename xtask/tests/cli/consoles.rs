@@ -85,6 +85,9 @@ fn more_files(fixture: &Fixture) {
     fixture.write("conf-missing/base.conf", "CONFIG_NET=y\n");
     fixture.write(&format!("conf-malformed/{list}"), "base.conf\n");
     fixture.write("conf-malformed/base.conf", "# network\nCONFIG_NET = y\nCONFIG_INET=yes\n");
+    fixture.write(&format!("conf-overlay/{list}"), "base.conf\n");
+    fixture.write("conf-overlay/base.conf", "CONFIG_NET=y\n");
+    fixture.write("conf-overlay/hypervisor/cloud_hypervisor.conf", "CONFIG_PCI\n");
     fixture.write(&format!("conf-twice/{list}"), "base.conf\nnet.conf\n");
     fixture.write("conf-twice/base.conf", "CONFIG_HZ=100\n");
     fixture.write("conf-twice/net.conf", "CONFIG_NET=y\nCONFIG_HZ=250\n");
