@@ -5,6 +5,7 @@ use vmm_kernel::Arch;
 use super::install::install_command;
 use super::packages::needs;
 use super::*;
+use crate::progress::Progress;
 
 const MANAGERS: [Manager; 4] = [Manager::Apt, Manager::Dnf, Manager::Zypper, Manager::Pacman];
 
@@ -104,6 +105,22 @@ fn composes_one_command() {
         )
     );
     assert_eq!(install_command(Manager::Dnf, &[]), (vec![], vec![]));
+}
+
+#[test]
+fn stale_lists_do_not_keep_a_package_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let made = temp.path().join("made").to_str().unwrap().to_owned();
+    let refresh = vec!["false".to_owned()];
+    let install = vec!["touch".to_owned(), made.clone()];
+    let run = |commands| {
+        let what = Installation { commands, unknown: vec![] };
+        super::install(&Shell::for_tests(), Progress::Silent, &what)
+    };
+    run(vec![refresh.clone(), install.clone()]).unwrap();
+    assert!(std::fs::exists(&made).unwrap());
+    let error = run(vec![install, refresh]).unwrap_err();
+    assert_eq!(error.to_string(), "failed to run `false`: exit status 1");
 }
 
 #[test]
