@@ -66,6 +66,10 @@ fn an_archive_stays_in_its_folder() {
         (Tar::linux("6.1.5").symlink("linux/evil", "../evil"), "leads out of the folder"),
         (Tar::linux("6.1.5").symlink("linux/a/evil", "b/../../../evil"), "leads out of the folder"),
         (Tar::linux("6.1.5").symlink("linux/evil", "/etc"), "leads out of the folder"),
+        (
+            Tar::linux("6.1.5").symlink("linux/x/y/a", "../..").symlink("linux/x/y/evil", "a/.."),
+            "symlink `x/y/evil` leads through another one, `x/y/a`",
+        ),
         (Tar::linux("6.1.5").file("other/evil", "x"), "two top-level folders"),
         (Tar::linux("6.1.5").file("linux/Makefile", "x"), "failed to create"),
         (Tar::linux("6.1.5").file("linux/Makefile/evil", "x"), "failed to create"),
@@ -100,6 +104,31 @@ fn nothing_is_written_through_a_symlink() {
     let tar = Tar::linux("6.1.5").symlink("linux/link", "scripts").file("linux/link/evil", "x");
     place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
     assert!(place.refusal().contains("failed to create symlink"));
+}
+
+#[test]
+fn a_symlink_may_end_at_another_one() {
+    let place = Place::new();
+    let tar = Tar::linux("6.1.5").symlink("linux/a", "scripts").symlink("linux/arch/b", "../a");
+    place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
+    assert!(place.fetch(false).unwrap().dir.join("arch/b/kconfig/conf.c").exists());
+}
+
+#[test]
+fn a_time_that_no_clock_shows_is_refused() {
+    let place = Place::new();
+    let mut header = tar::Header::new_ustar();
+    header.set_path("linux/late").unwrap();
+    header.set_mode(0o664);
+    header.set_size(0);
+    // As tar writes a time before 1970.
+    header.as_mut_bytes()[136] = 0x80;
+    header.as_mut_bytes()[137..148].fill(0xff);
+    header.set_cksum();
+    let mut tar = Tar::linux("6.1.5");
+    tar.0.append(&header, &b""[..]).unwrap();
+    place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
+    assert!(place.refusal().contains("`late` has no possible time"));
 }
 
 #[test]
