@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cmd::{Answer, Context};
 use crate::diag::Hint;
-use crate::source::{self, Difference, Pin, Sources};
+use crate::source::{self, Difference, Pin, Sources, Wanted};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -31,6 +31,9 @@ enum Action {
         /// Demand exactly the version and hash of sources.lock
         #[arg(long)]
         locked: bool,
+        /// Take the newest version, though an older one is recorded and still to be had
+        #[arg(long, conflicts_with = "locked")]
+        update: bool,
     },
     /// List the pins, what each came to, and whether it is unpacked
     List,
@@ -53,7 +56,11 @@ impl SourceArgs {
         let cache = &workspace.work.join("source");
         let sources = Sources::read(&conf_dir)?;
         match self.action {
-            Action::Fetch { names, locked } => fetch(ctx, &sources, &names, cache, locked),
+            Action::Fetch { names, locked, update } => {
+                source::check_work(&workspace.work)?;
+                let wanted = if update { Wanted::Newest } else { Wanted::locked_if(locked) };
+                fetch(ctx, &sources, &names, cache, wanted)
+            }
             Action::List => list(ctx, &sources, cache),
             Action::Path { name } => path(ctx, &sources, name.as_deref(), cache),
             Action::Verify { names } => verify(ctx, &sources, &names, cache),
@@ -90,7 +97,7 @@ fn fetch(
     sources: &Sources,
     names: &[String],
     cache: &Utf8Path,
-    locked: bool,
+    wanted: Wanted,
 ) -> Result<Answer> {
     let pins: Vec<&Pin> = match names {
         [] => vec![sources.pin(None)?],
@@ -99,7 +106,7 @@ fn fetch(
     let mut fetched = Vec::new();
     for pin in pins {
         let start = Instant::now();
-        let tree = source::fetch(&ctx.shell, ctx.progress, sources, pin, cache, locked)?;
+        let tree = source::fetch(&ctx.shell, ctx.progress, sources, pin, cache, wanted)?;
         ctx.progress.say(format!(
             "{}: Linux {} in {:.1} s",
             pin.name,

@@ -26,11 +26,11 @@ use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-pub(crate) use self::fetch::fetch;
+pub(crate) use self::fetch::{Wanted, fetch};
 pub(crate) use self::listing::Difference;
 pub(crate) use self::lock::Locked;
 pub(crate) use self::pins::{Pin, Sources};
-pub(crate) use self::tree::{Tree, user_tree};
+pub(crate) use self::tree::{Tree, check_work, user_tree};
 pub(crate) use self::version::KernelVersion;
 
 /// A tarball that is here, and what it is.

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Sources, Tree, fetch};
+use super::{Sources, Tree, Wanted, fetch};
 use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
@@ -154,9 +154,13 @@ impl Place {
     }
 
     fn fetch(&self, locked: bool) -> Result<Tree> {
+        self.fetch_wanted(Wanted::locked_if(locked))
+    }
+
+    fn fetch_wanted(&self, wanted: Wanted) -> Result<Tree> {
         let sources = self.sources();
         let pin = sources.pin(None)?;
-        fetch(&self.shell, Progress::Silent, &sources, pin, &self.cache, locked)
+        fetch(&self.shell, Progress::Silent, &sources, pin, &self.cache, wanted)
     }
 
     /// The whole chain of an error, and that no tree came of it.

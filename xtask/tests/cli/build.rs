@@ -97,6 +97,16 @@ fn installs_where_the_sandboxer_looks() {
 }
 
 #[test]
+fn a_work_folder_that_kbuild_cannot_use_is_refused_at_once() {
+    let fixture = Fixture::new();
+    let mut kernel = fixture.kernel(&[]);
+    kernel.env("CARGO_TARGET_DIR", "my target");
+    let (_, err) = expect(2, kernel);
+    assert!(err.contains("my target/guest-kernel` has a space or a colon in its path"), "{err}");
+    assert!(err.contains("set CARGO_TARGET_DIR"), "{err}");
+}
+
+#[test]
 fn a_failed_build_names_its_command_and_leaves_the_old_image() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));
