@@ -5,6 +5,7 @@
 
 mod cli {
     mod build;
+    mod configs;
     mod consoles;
     mod fixture;
     mod real_tree;
