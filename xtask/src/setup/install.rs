@@ -52,7 +52,7 @@ impl Manager {
     pub(super) fn of(os_release: &str, has: impl Fn(&str) -> bool) -> Option<Self> {
         let value = |line: &str| {
             let (key, value) = line.split_once('=')?;
-            matches!(key, "ID" | "ID_LIKE").then(|| value.trim_matches('"').to_owned())
+            matches!(key, "ID" | "ID_LIKE").then(|| value.trim_matches(['"', '\'']).to_owned())
         };
         let words: Vec<String> = os_release.lines().filter_map(value).collect();
         let is_of = |manager: &Manager| {
