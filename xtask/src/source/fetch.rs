@@ -326,13 +326,12 @@ impl<'a> FetchPlan<'a> {
             files: 0,
             listing_sha256: String::new(),
         };
-        let stored =
-            store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)?;
         if archive.downloaded {
-            // Served its purpose: the listing tells whether the tree is still whole.
-            std::fs::remove_file(&archive.path)
-                .with_context(|| format!("failed to remove {}", archive.path))?;
+            // Served its purpose: the listing tells whether the tree is still whole. With the
+            // scratch folder it goes in any case, were this run killed here.
+            std::fs::rename(&archive.path, scratch.join("archive"))
+                .with_context(|| format!("failed to move {} away", archive.path))?;
         }
-        Ok(stored)
+        store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)
     }
 }
