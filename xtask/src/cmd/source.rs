@@ -55,6 +55,9 @@ impl SourceArgs {
         let conf_dir = self.kernel_conf_dir.unwrap_or_else(|| workspace.conf_dir());
         let cache = &workspace.work.join("source");
         let sources = Sources::read(&conf_dir)?;
+        if sources.are_built_in() && matches!(self.action, Action::Fetch { .. } | Action::List) {
+            ctx.progress.say(format!("{conf_dir} has no sources.toml: these are built-in pins"));
+        }
         match self.action {
             Action::Fetch { names, locked, update } => {
                 source::check_work(&workspace.work)?;
@@ -144,9 +147,6 @@ fn list(ctx: &Context, sources: &Sources, cache: &Utf8Path) -> Result<Answer> {
             unpacked: state.tree.map(Fetched::from),
         });
     }
-    if sources.are_built_in() {
-        ctx.progress.say("the conf dir has no sources.toml: these are this tool's own pins");
-    }
     ctx.print(&listed, |listed| table(listed))?;
     Ok(Answer::Yes)
 }
@@ -166,16 +166,9 @@ fn table(listed: &[Listed]) -> String {
 }
 
 fn path(ctx: &Context, sources: &Sources, name: Option<&str>, cache: &Utf8Path) -> Result<Answer> {
-    let pin = sources.pin(name)?;
-    match source::state(sources, pin, cache)?.tree {
-        Some(tree) => {
-            let fetched = Fetched::from(tree);
-            ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
-            Ok(Answer::Yes)
-        }
-        None => Err(anyhow!("kernel source `{}` is not unpacked in {cache}", pin.name))
-            .hint(|| format!("cargo xtask source fetch {}", pin.name)),
-    }
+    let fetched = Fetched::from(source::find(sources, sources.pin(name)?, cache)?);
+    ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
+    Ok(Answer::Yes)
 }
 
 /// What became of a tree since it was unpacked.

@@ -17,7 +17,7 @@ fn unpacks_a_tree() {
     assert!(tree.pinned);
     let record = &tree.record;
     assert_eq!((record.name.as_str(), record.version.as_str()), ("p", "6.12.8"));
-    assert_eq!(place.cached(), [".", "p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
+    assert_eq!(place.cached(), ["p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
 
     let file = tree.dir.join("Makefile");
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(MADE);
@@ -170,10 +170,14 @@ fn leftovers_of_a_killed_run_go() {
     let place = Place::new();
     put(&place.cache, ".tmp-abc/tree/Makefile", "VERSION");
     put(&place.cache, "p-6.12.8/Makefile", "half");
+    put(&place.conf, ".tmp-sources.lock-abc", "half");
+    put(&place.conf, ".tmp-mine", "");
     place.pin_file("linux-6.12.8.tar.gz", &Tar::linux("6.12.8").gz());
     let tree = place.fetch(false).unwrap();
     assert!(std::fs::read_to_string(tree.dir.join("Makefile")).unwrap().starts_with("VERSION = 6"));
-    assert_eq!(place.cached(), [".", "p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
+    assert!(!place.conf.join(".tmp-sources.lock-abc").exists());
+    assert!(place.conf.join(".tmp-mine").exists(), "a user's file is his");
+    assert_eq!(place.cached(), ["p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
 }
 
 #[test]
@@ -271,6 +275,13 @@ fn a_lock_is_demanded_or_written() {
     put(&place.conf, "sources.lock", "[source.p]\nfrom = 3\n");
     let error = format!("{:#}", place.fetch(false).unwrap_err());
     assert!(error.contains("sources.lock:2: invalid type"), "{error}");
+}
+
+#[test]
+fn a_conf_dir_that_is_not_there_has_no_pins() {
+    let place = Place::new();
+    let error = Sources::read(&place.conf.join("typo")).unwrap_err().to_string();
+    assert!(error.contains("conf/typo: no such folder"), "{error}");
 }
 
 #[test]
