@@ -7,6 +7,7 @@
 #
 # TREE is an unpacked, clean Linux tree; left out, it is the default pinned source. --no-cold leaves
 # out the two whole builds, and with them all that needs one. Prints seconds and the ratio of the two.
+# The builds of this tool's own that it makes below target/ are removed, and what was in bin/ comes back.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,9 +17,23 @@ cargo xtask --version >/dev/null
 [ $# -gt 0 ] || cargo xtask source fetch >&2
 tree=$(realpath "${1:-$(cargo xtask source path)}")
 
+builds() { find target/guest-kernel/build -mindepth 2 -maxdepth 2 2>/dev/null | sort || true; } # None in a fresh checkout.
+staged="bin/vmlinux.bin bin/vmlinux.bin.json"
+leave() {
+    builds | comm -13 <(echo "$before") - | xargs --no-run-if-empty rm -rf
+    for file in $staged; do
+        rm -f "$file"
+        if [ -e "$work/$file" ]; then cp -p "$work/$file" "$file"; fi
+    done
+    rm -rf "$work"
+}
+before=$(builds)
 work=$(mktemp -d)
-before=$(ls -d target/guest-kernel/build/*/* 2>/dev/null | sort)
-trap 'rm -rf "$work"; ls -d target/guest-kernel/build/*/* | sort | comm -13 <(echo "$before") - | xargs rm -rf' EXIT
+mkdir "$work/bin"
+for file in $staged; do
+    if [ -e "$file" ]; then cp -p "$file" "$work/$file"; fi
+done
+trap leave EXIT
 cp -r fragments "$work/conf"
 list=$work/conf/micro-kernel-x86_64.list
 obj=$work/obj

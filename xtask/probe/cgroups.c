@@ -36,7 +36,7 @@ static const struct controller CONTROLLERS[] = {
 
 #define COUNT (sizeof(CONTROLLERS) / sizeof(*CONTROLLERS))
 
-/* Cuts the next field, ended by any of `ends`, out of `*rest`; null at the end of the text. */
+/* Cuts the next field, ended by `end`, out of `*rest`; null at the end of the text. */
 static char *field(char **rest, char end)
 {
 	char *start = *rest, *at = start;

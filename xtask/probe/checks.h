@@ -21,7 +21,7 @@ long mount_as_agent(const char *type, const char *source, const char *target,
 check_fn check_cgroup_controllers, check_cgroup_v1;
 
 /* sockets.c */
-check_fn check_vsock_listen, check_vsock_debug;
+check_fn check_vsock_listen, check_vsock_debug, check_vsock_reuseport;
 
 /* devices.c */
 check_fn check_block_class;

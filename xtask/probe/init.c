@@ -22,6 +22,7 @@ static const struct check {
 	{ "cgroup-v1", check_cgroup_v1 },
 	{ "vsock-listen", check_vsock_listen },
 	{ "vsock-debug-console", check_vsock_debug },
+	{ "vsock-reuseport", check_vsock_reuseport },
 	{ "block-class", check_block_class },
 };
 

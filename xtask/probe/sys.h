@@ -88,6 +88,12 @@ static inline long sys_listen(int fd, int backlog)
 	return sys_call(__NR_listen, fd, backlog, 0, 0, 0);
 }
 
+static inline long sys_setsockopt(int fd, int level, int name, const void *value,
+				  unsigned int size)
+{
+	return sys_call(__NR_setsockopt, fd, level, name, (long)value, size);
+}
+
 static inline long sys_getpid(void)
 {
 	return sys_call(__NR_getpid, 0, 0, 0, 0, 0);

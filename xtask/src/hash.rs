@@ -1,5 +1,6 @@
 //! sha256 in lower-case hex, of bytes and of files.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 
@@ -7,8 +8,17 @@ use anyhow::{Context, Result};
 use camino::Utf8Path;
 use sha2::{Digest, Sha256};
 
+pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
+    let bytes = digest.as_ref();
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 pub(crate) fn of_bytes(bytes: impl AsRef<[u8]>) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+    hex(Sha256::digest(bytes))
 }
 
 pub(crate) fn of_file(path: &Utf8Path) -> Result<String> {
@@ -19,7 +29,7 @@ pub(crate) fn of_file(path: &Utf8Path) -> Result<String> {
     loop {
         let read = file.read(&mut buffer).with_context(failed)?;
         if read == 0 {
-            return Ok(format!("{:x}", hasher.finalize()));
+            return Ok(hex(hasher.finalize()));
         }
         hasher.update(&buffer[..read]);
     }

@@ -9,6 +9,7 @@ mod history;
 mod image;
 mod inputs;
 mod kbuild;
+mod lock;
 mod plan;
 mod progress;
 mod resolve;

@@ -38,6 +38,11 @@ impl Progress {
         }
     }
 
+    /// A line that stays, however quiet the run is: it tells what went wrong.
+    pub(crate) fn complain(self, line: impl std::fmt::Display) {
+        anstream::eprintln!("{line}");
+    }
+
     fn bar(self, what: impl Into<Cow<'static, str>>, total: u64, template: &str) -> ProgressBar {
         let what = what.into();
         if self == Progress::Lines {

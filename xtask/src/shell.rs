@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -134,24 +134,37 @@ impl Shell {
         deadline: Duration,
         log: Option<&Utf8Path>,
     ) -> Result<Finished> {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        let mut finished = self.stream(cmd, deadline, log, |stream, line| {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut finished = self.pieces(cmd, deadline, log, |stream, piece| {
             let text = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
-            text.push_str(line);
-            text.push('\n');
+            text.extend_from_slice(piece);
             Next::Continue
         })?;
-        (finished.stdout, finished.stderr) = (stdout, stderr);
+        finished.stdout = String::from_utf8_lossy(&stdout).into_owned();
+        finished.stderr = String::from_utf8_lossy(&stderr).into_owned();
         Ok(finished)
     }
 
-    /// Runs, handing over each line as it comes and copying it to `log`.
+    /// Runs, handing over each line as it comes and copying it to `log`. A line longer than
+    /// `PIECE` comes in pieces.
     pub(crate) fn stream(
         &self,
         cmd: impl Into<Command>,
         deadline: Duration,
         log: Option<&Utf8Path>,
         mut on_line: impl FnMut(Stream, &str) -> Next,
+    ) -> Result<Finished> {
+        self.pieces(cmd, deadline, log, |stream, piece| {
+            on_line(stream, String::from_utf8_lossy(piece).trim_end_matches(['\r', '\n']))
+        })
+    }
+
+    fn pieces(
+        &self,
+        cmd: impl Into<Command>,
+        deadline: Duration,
+        log: Option<&Utf8Path>,
+        mut on_piece: impl FnMut(Stream, &[u8]) -> Next,
     ) -> Result<Finished> {
         self.check_interrupt()?;
         let mut log = log
@@ -163,16 +176,16 @@ impl Shell {
         }
         let start = Instant::now();
         let mut group = Group::spawn(cmd)?;
-        let lines = group.lines();
+        let pieces = group.pieces();
         let mut timed_out = false;
         let mut kill = false;
         loop {
-            match lines.recv_timeout(Duration::from_millis(50)) {
-                Ok((stream, line)) => {
+            match pieces.recv_timeout(Duration::from_millis(50)) {
+                Ok((stream, piece)) => {
                     if let Some(log) = &mut log {
-                        writeln!(log, "{line}").context("failed to write the log")?;
+                        log.write_all(&piece).context("failed to write the log")?;
                     }
-                    if on_line(stream, &line) == Next::Stop {
+                    if on_piece(stream, &piece) == Next::Stop {
                         kill = true;
                         break;
                     }
@@ -214,13 +227,13 @@ impl Group {
     }
 
     /// Both streams, line by line; disconnects when every process of the group has closed them.
-    fn lines(&mut self) -> Receiver<(Stream, String)> {
-        let (sender, receiver) = channel();
+    fn pieces(&mut self) -> Receiver<(Stream, Vec<u8>)> {
+        let (sender, receiver) = sync_channel(WAITING);
         if let Some(out) = self.child.stdout.take() {
-            read_lines(out, Stream::Stdout, sender.clone());
+            read_pieces(out, Stream::Stdout, sender.clone());
         }
         if let Some(err) = self.child.stderr.take() {
-            read_lines(err, Stream::Stderr, sender);
+            read_pieces(err, Stream::Stderr, sender);
         }
         receiver
     }
@@ -233,7 +246,8 @@ impl Group {
         Ok(self.leader_ended.is_some_and(|at| at.elapsed() > grace))
     }
 
-    /// Waits for the leader, killing the group first where it does not end by itself.
+    /// Waits for the leader, killing the group first where it does not end by itself, and ends
+    /// whatever the leader leaves behind.
     fn finish(&mut self, kill: bool) -> Result<ExitStatus> {
         if kill {
             self.kill();
@@ -248,6 +262,7 @@ impl Group {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
+        self.signal(Signal::KILL);
         self.finished = true;
         Ok(status)
     }
@@ -278,16 +293,98 @@ impl Drop for Group {
     }
 }
 
-fn read_lines(pipe: impl Read + Send + 'static, stream: Stream, sender: Sender<(Stream, String)>) {
+/// The most that is read of one line at a time: a guest may print without end and without a newline.
+const PIECE: u64 = 64 << 10;
+
+/// How many pieces may wait for their reader before the process that prints them has to.
+const WAITING: usize = 256;
+
+fn read_pieces(
+    pipe: impl Read + Send + 'static,
+    stream: Stream,
+    sender: SyncSender<(Stream, Vec<u8>)>,
+) {
     std::thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
-        let mut bytes = Vec::new();
-        while matches!(pipe.read_until(b'\n', &mut bytes), Ok(read) if read > 0) {
-            let line = String::from_utf8_lossy(&bytes);
-            if sender.send((stream, line.trim_end_matches(['\r', '\n']).to_owned())).is_err() {
+        loop {
+            let mut piece = Vec::new();
+            let read = (&mut pipe).take(PIECE).read_until(b'\n', &mut piece);
+            if !matches!(read, Ok(1..)) || sender.send((stream, piece)).is_err() {
                 return;
             }
-            bytes.clear();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xshell::cmd;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A process that was killed and that nobody has waited for is not alive.
+    fn is_alive(pid: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+    }
+
+    fn dies(pid: &str) -> bool {
+        let start = Instant::now();
+        while is_alive(pid) && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        !is_alive(pid)
+    }
+
+    #[test]
+    fn a_deadline_ends_the_whole_group() {
+        let shell = Shell::for_tests();
+        let script = "sleep 300 & echo $!; wait";
+        let done = shell.run(cmd!(shell.sh, "sh -c {script}"), Duration::from_millis(300)).unwrap();
+        assert!(done.timed_out && !done.success(), "{done:?}");
+        assert_eq!(done.how(), "killed after 0 s");
+        assert!(dies(done.stdout.trim()), "{done:?}");
+    }
+
+    #[test]
+    fn what_a_leader_leaves_behind_is_killed() {
+        let shell = Shell::for_tests();
+        // The first holds the pipes, the second does not.
+        for script in ["sleep 300 & echo $!", "sleep 300 >/dev/null 2>&1 & echo $!"] {
+            let done = shell.run(cmd!(shell.sh, "sh -c {script}"), LONG).unwrap();
+            assert!(done.success() && done.elapsed < LONG, "{done:?}");
+            assert!(dies(done.stdout.trim()), "{script}: {done:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_ends_it() {
+        let shell = Shell::for_tests();
+        let mut seen = 0;
+        let done = shell.stream(cmd!(shell.sh, "yes"), LONG, None, |stream, line| {
+            assert_eq!((stream, line), (Stream::Stdout, "y"));
+            seen += 1;
+            if seen == 3 { Next::Stop } else { Next::Continue }
+        });
+        let done = done.unwrap();
+        assert_eq!(seen, 3);
+        assert!(!done.timed_out && done.how() == "killed by signal 15", "{done:?}");
+    }
+
+    #[test]
+    fn a_line_without_end_comes_in_pieces() {
+        let shell = Shell::for_tests();
+        let script = "head -c 200000 /dev/zero | tr '\\0' x";
+        let mut lengths = vec![];
+        let print = || cmd!(shell.sh, "sh -c {script}");
+        let done = shell.stream(print(), LONG, None, |_, line| {
+            lengths.push(line.len());
+            Next::Continue
+        });
+        done.unwrap();
+        assert_eq!(lengths, [65536, 65536, 65536, 3392]);
+        // Captured, it is what it was.
+        assert_eq!(shell.run(print(), LONG).unwrap().stdout, "x".repeat(200_000));
+    }
 }

@@ -6,6 +6,7 @@
 mod cli {
     mod boot;
     mod build;
+    mod configs;
     mod consoles;
     mod fixture;
     mod real_tree;

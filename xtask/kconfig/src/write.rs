@@ -25,14 +25,14 @@ impl Config<'_> {
                 gap |= self.end_of(menu, &mut out);
             }
             match model[id].kind {
-                EntryKind::Config(symbol) if !written[symbol.index()] => {
-                    if self.is_written(symbol) {
-                        written[symbol.index()] = true;
-                        if std::mem::take(&mut gap) {
-                            out.push('\n');
-                        }
-                        self.line(symbol, &mut out);
+                EntryKind::Config(symbol)
+                    if !written[symbol.index()] && self.is_written(symbol) =>
+                {
+                    written[symbol.index()] = true;
+                    if std::mem::take(&mut gap) {
+                        out.push('\n');
                     }
+                    self.line(symbol, &mut out);
                 }
                 EntryKind::Menu | EntryKind::Comment => {
                     if let Some(text) = self.title_if_visible(id) {

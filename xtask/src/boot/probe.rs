@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::Arch;
 use xshell::cmd;
@@ -86,10 +86,12 @@ pub(super) fn build(
     let compiled = shell.run(compile, COMPILE_DEADLINE)?;
     if !compiled.success() {
         let said = compiled.stderr.trim_end();
-        bail!(
-            "failed to compile the boot probe for {arch} with {compiler}: {}\n{said}",
-            compiled.how()
-        );
+        let how = compiled.how();
+        let error = anyhow!("{said}")
+            .context(format!("failed to compile the boot probe for {arch} with {compiler}: {how}"));
+        return Err(error).hint(|| {
+            format!("it needs the kernel's user-space headers; `cargo xtask setup --arch {arch}`")
+        });
     }
     std::fs::rename(&made, &probe)
         .with_context(|| format!("failed to move the boot probe to {probe}"))?;
@@ -121,4 +123,25 @@ fn identity(shell: &Shell, arch: Arch, compiler: &str, flags: &[String]) -> Resu
     let mut identity = hash::of_bytes(all);
     identity.truncate(16);
     Ok(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_compiler_that_lacks_something_is_told_with_what_brings_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(temp.path()).unwrap();
+        let gcc = dir.join("gcc");
+        let says = "#!/bin/sh\n[ $1 = --version ] || { echo no linux/x.h >&2; exit 1; }\n";
+        std::fs::write(&gcc, says).unwrap();
+        std::fs::set_permissions(&gcc, PermissionsExt::from_mode(0o755)).unwrap();
+        let error = build(&Shell::for_tests(), Arch::Aarch64, gcc.as_str(), dir).unwrap_err();
+        let failure = crate::diag::Failure::new(&error);
+        assert!(failure.error.starts_with("failed to compile the boot probe for aarch64 with "));
+        assert_eq!(failure.causes, ["no linux/x.h"]);
+        assert!(failure.hints[0].contains("setup --arch aarch64"), "{:?}", failure.hints);
+    }
 }

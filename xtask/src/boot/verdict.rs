@@ -193,7 +193,7 @@ impl fmt::Display for Phase {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Passed => f.write_str("all checks passed"),
+            Verdict::Passed => f.write_str("no check failed"),
             Verdict::ChecksFailed { checks } => write!(f, "failed checks: {}", checks.join(", ")),
             Verdict::Panicked { message, phase } => write!(f, "kernel panic {phase}: {message}"),
             Verdict::Died { phase } => write!(f, "the machine ended {phase}"),

@@ -8,7 +8,7 @@ use vmm_kernel::{Arch, KernelType};
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
 use crate::plan::{Goes, Request};
-use crate::source::{self, Sources, Tree};
+use crate::source::{self, Sources, Tree, Wanted};
 use crate::workspace::Workspace;
 
 /// Which kernels are meant.
@@ -92,6 +92,7 @@ impl SourceArgs {
         workspace: &Workspace,
         conf_dir: &camino::Utf8Path,
     ) -> Result<Tree> {
+        source::check_work(&workspace.work)?;
         if let Some(dir) = &self.kernel_dir {
             return source::user_tree(&camino::absolute_utf8(dir)?);
         }
@@ -103,7 +104,7 @@ impl SourceArgs {
             &sources,
             pin,
             &workspace.work.join("source"),
-            self.locked,
+            Wanted::locked_if(self.locked),
         )
     }
 }

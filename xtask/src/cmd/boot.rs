@@ -15,8 +15,9 @@ use crate::boot::{AccelChoice, BootRecord, BootRequest, Outcome, boot};
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
+use crate::lock::Lock;
 use crate::plan::{Target, places, plan};
-use crate::stage::{self, Lock};
+use crate::stage;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 

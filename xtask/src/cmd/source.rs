@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cmd::{Answer, Context};
 use crate::diag::Hint;
-use crate::source::{self, Difference, Pin, Sources};
+use crate::source::{self, Difference, Pin, Sources, Wanted};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -31,6 +31,9 @@ enum Action {
         /// Demand exactly the version and hash of sources.lock
         #[arg(long)]
         locked: bool,
+        /// Take the newest version, though an older one is recorded and still to be had
+        #[arg(long, conflicts_with = "locked")]
+        update: bool,
     },
     /// List the pins, what each came to, and whether it is unpacked
     List,
@@ -52,8 +55,15 @@ impl SourceArgs {
         let conf_dir = self.kernel_conf_dir.unwrap_or_else(|| workspace.conf_dir());
         let cache = &workspace.work.join("source");
         let sources = Sources::read(&conf_dir)?;
+        if sources.are_built_in() && matches!(self.action, Action::Fetch { .. } | Action::List) {
+            ctx.progress.say(format!("{conf_dir} has no sources.toml: these are built-in pins"));
+        }
         match self.action {
-            Action::Fetch { names, locked } => fetch(ctx, &sources, &names, cache, locked),
+            Action::Fetch { names, locked, update } => {
+                source::check_work(&workspace.work)?;
+                let wanted = if update { Wanted::Newest } else { Wanted::locked_if(locked) };
+                fetch(ctx, &sources, &names, cache, wanted)
+            }
             Action::List => list(ctx, &sources, cache),
             Action::Path { name } => path(ctx, &sources, name.as_deref(), cache),
             Action::Verify { names } => verify(ctx, &sources, &names, cache),
@@ -90,7 +100,7 @@ fn fetch(
     sources: &Sources,
     names: &[String],
     cache: &Utf8Path,
-    locked: bool,
+    wanted: Wanted,
 ) -> Result<Answer> {
     let pins: Vec<&Pin> = match names {
         [] => vec![sources.pin(None)?],
@@ -99,7 +109,7 @@ fn fetch(
     let mut fetched = Vec::new();
     for pin in pins {
         let start = Instant::now();
-        let tree = source::fetch(&ctx.shell, ctx.progress, sources, pin, cache, locked)?;
+        let tree = source::fetch(&ctx.shell, ctx.progress, sources, pin, cache, wanted)?;
         ctx.progress.say(format!(
             "{}: Linux {} in {:.1} s",
             pin.name,
@@ -137,9 +147,6 @@ fn list(ctx: &Context, sources: &Sources, cache: &Utf8Path) -> Result<Answer> {
             unpacked: state.tree.map(Fetched::from),
         });
     }
-    if sources.are_built_in() {
-        ctx.progress.say("the conf dir has no sources.toml: these are this tool's own pins");
-    }
     ctx.print(&listed, |listed| table(listed))?;
     Ok(Answer::Yes)
 }
@@ -159,16 +166,9 @@ fn table(listed: &[Listed]) -> String {
 }
 
 fn path(ctx: &Context, sources: &Sources, name: Option<&str>, cache: &Utf8Path) -> Result<Answer> {
-    let pin = sources.pin(name)?;
-    match source::state(sources, pin, cache)?.tree {
-        Some(tree) => {
-            let fetched = Fetched::from(tree);
-            ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
-            Ok(Answer::Yes)
-        }
-        None => Err(anyhow!("kernel source `{}` is not unpacked in {cache}", pin.name))
-            .hint(|| format!("cargo xtask source fetch {}", pin.name)),
-    }
+    let fetched = Fetched::from(source::find(sources, sources.pin(name)?, cache)?);
+    ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
+    Ok(Answer::Yes)
 }
 
 /// What became of a tree since it was unpacked.

@@ -10,6 +10,8 @@ use anyhow::Error;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use crate::shell::Interrupted;
+
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
 };
@@ -40,7 +42,14 @@ pub(crate) trait Hint<T> {
 
 impl<T, E: Into<Error>> Hint<T> for Result<T, E> {
     fn hint<S: Into<String>>(self, hint: impl FnOnce() -> S) -> anyhow::Result<T> {
-        self.map_err(|error| Error::new(Hinted { error: error.into(), hint: hint().into() }))
+        self.map_err(|error| {
+            let error = error.into();
+            // Nothing is wrong then, and whoever asks whether it is one must see it.
+            if error.is::<Interrupted>() {
+                return error;
+            }
+            Error::new(Hinted { error, hint: hint().into() })
+        })
     }
 }
 
@@ -175,4 +184,17 @@ impl fmt::Display for Failure {
 /// Bold, in a colour; `anstream` takes it out where the reader is no terminal.
 pub(crate) fn style(colour: anstyle::AnsiColor) -> anstyle::Style {
     anstyle::Style::new().bold().fg_color(Some(colour.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_takes_no_hint() {
+        let hinted = Err::<(), _>(Error::new(Interrupted)).hint(|| "install it");
+        assert!(hinted.unwrap_err().is::<Interrupted>());
+        let hinted = Err::<(), _>(anyhow::anyhow!("no such program")).hint(|| "install it");
+        assert_eq!(Failure::new(&hinted.unwrap_err()).hints, ["install it"]);
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn print_result(text: &str) -> Result<()> {
 
 fn warn(progress: Progress, text: impl std::fmt::Display) {
     let yellow = style(AnsiColor::Yellow);
-    progress.say(format!("{yellow}warning{yellow:#}: {text}"));
+    progress.complain(format!("{yellow}warning{yellow:#}: {text}"));
 }
 
 /// Says what was chosen and why, and which config file wants something else.
@@ -92,10 +92,10 @@ pub(crate) fn tell_resolved(
         return;
     }
     for finding in &resolved.findings {
-        progress.say(finding_text(finding));
+        progress.complain(finding_text(finding));
     }
     let missing = resolved.findings.len();
-    progress.say(format!(
+    progress.complain(format!(
         "{missing} of {requested} symbols of {name} are not as asked on Linux {version}"
     ));
 }
@@ -139,8 +139,8 @@ fn tree_text(says: &TreeSays, text: &mut String) {
 
 pub(crate) fn tell_refused(progress: Progress) {
     let cyan = style(AnsiColor::Cyan);
-    progress.say("nothing was compiled");
-    progress.say(format!(
+    progress.complain("nothing was compiled");
+    progress.complain(format!(
         "{cyan}hint{cyan:#}: mend the lines above, or go on without them: --allow-missing"
     ));
 }

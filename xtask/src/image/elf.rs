@@ -36,6 +36,9 @@ pub(super) fn read(file: &File, size: u64) -> Result<Checked> {
     for segment in loaded(segments) {
         let (offset, length) = segment.file_range(LE);
         reaches("a loaded segment", offset.checked_add(length), size)?;
+        if length > segment.p_memsz(LE) {
+            bail!("a loaded segment has more bytes in the file than it has memory");
+        }
         low = low.min(segment.p_paddr(LE));
         high = high.max(fits(end(segment))?);
     }

@@ -178,6 +178,7 @@ fn wrong_ones() {
         (with(bzimage(), 0x263, &[0x7f]), BzImage, X86, "it needs memory up to"),
         (with(vmlinux(&[]), 24, &[0, 0, 0xff]), Vmlinux, X86, "lies in no executable segment"),
         (with(vmlinux(&[]), 24, &[0; 8]), Vmlinux, X86, "below the 1 MiB that belong to"),
+        (with(vmlinux(&[]), 64 + 40, &[0; 8]), Vmlinux, X86, "more bytes in the file than it has"),
         (with(vmlinux(&[]), 64 + 37, &[0xff]), Vmlinux, X86, "it is cut short: a loaded segment"),
         (with(image(), 0x10, &[0; 8]), Image, ARM, "its header has no image_size"),
         (with(image(), 0x18, &[1]), Image, ARM, "it is big-endian"),

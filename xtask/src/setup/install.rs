@@ -52,7 +52,7 @@ impl Manager {
     pub(super) fn of(os_release: &str, has: impl Fn(&str) -> bool) -> Option<Self> {
         let value = |line: &str| {
             let (key, value) = line.split_once('=')?;
-            matches!(key, "ID" | "ID_LIKE").then(|| value.trim_matches('"').to_owned())
+            matches!(key, "ID" | "ID_LIKE").then(|| value.trim_matches(['"', '\'']).to_owned())
         };
         let words: Vec<String> = os_release.lines().filter_map(value).collect();
         let is_of = |manager: &Manager| {
@@ -155,12 +155,13 @@ impl fmt::Display for Installation {
     }
 }
 
-/// Runs the commands.
+/// Runs the commands. The last one installs; those before it only bring fresh package lists, and one
+/// mirror of many that is away must not keep it from being tried.
 ///
 /// # Errors
-/// If one fails, with the last lines that it said.
+/// If the last one fails, with the last lines that it said.
 pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) -> Result<()> {
-    for words in &what.commands {
+    for (index, words) in what.commands.iter().enumerate() {
         let line = words.join(" ");
         let Some((program, arguments)) = words.split_first() else { continue };
         let spinner = progress.spinner(line.clone());
@@ -176,6 +177,10 @@ pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) ->
             let last = said.len().saturating_sub(5);
             let error = anyhow!(said[last..].join("\n"));
             let error = error.context(format!("failed to run `{line}`: {}", done.how()));
+            if index + 1 < what.commands.len() {
+                progress.complain(format!("{error:#}; going on with older package lists"));
+                continue;
+            }
             return Err(error).hint(|| match program.as_str() {
                 "sudo" => format!("run `sudo -v` first, or yourself:\n{what}"),
                 _ => format!("to see all of it, run:\n{what}"),

@@ -5,6 +5,7 @@ use vmm_kernel::Arch;
 use super::install::install_command;
 use super::packages::needs;
 use super::*;
+use crate::progress::Progress;
 
 const MANAGERS: [Manager; 4] = [Manager::Apt, Manager::Dnf, Manager::Zypper, Manager::Pacman];
 
@@ -34,14 +35,28 @@ fn cross_tools_are_for_other_arches_only() {
     assert!(has(x86, arm, "aarch64-linux-gnu-gcc") && !has(arm, arm, "aarch64-linux-gnu-gcc"));
     assert!(has(arm, x86, "x86_64-linux-gnu-gcc") && !has(x86, x86, "x86_64-linux-gnu-gcc"));
     assert!(has(x86, x86, "<gelf.h>") && has(arm, x86, "<gelf.h>") && !has(x86, arm, "<gelf.h>"));
-    assert!(has(x86, x86, "<linux/vm_sockets.h>") && !has(x86, arm, "<linux/vm_sockets.h>"));
-    assert!(has(x86, arm, "<linux/vm_sockets.h> for aarch64-linux-gnu-gcc"));
+    assert!(has(x86, x86, "<linux/time_types.h>") && !has(x86, arm, "<linux/time_types.h>"));
+    assert!(has(x86, arm, "<linux/time_types.h> for aarch64-linux-gnu-gcc"));
+}
+
+/// A host whose headers are older than the probe must be told to install newer ones.
+#[test]
+fn the_header_that_is_looked_for_is_one_that_the_probe_includes() {
+    let headers = needs().unwrap().into_iter().filter(|need| need.boot);
+    let headers: Vec<String> = headers.map(|need| need.probe.to_string()).collect();
+    let headers: Vec<&String> = headers.iter().filter(|what| what.starts_with('<')).collect();
+    assert!(!headers.is_empty());
+    for what in headers {
+        let header = what.split(' ').next().unwrap();
+        let include = format!("#include {header}\n");
+        assert!(include_str!("../../probe/sys.h").contains(&include), "{include}");
+    }
 }
 
 #[test]
 fn a_build_alone_needs_no_vmm() {
     let build = wanted(Arch::X86_64, Arch::X86_64, false);
-    assert!(!build.iter().any(|one| one.contains("qemu") || one.contains("vm_sockets")));
+    assert!(!build.iter().any(|one| one.contains("qemu") || one.contains("time_types")));
     let boot = wanted(Arch::X86_64, Arch::X86_64, true);
     assert!(boot.iter().any(|one| one == "qemu-system-x86_64"));
 }
@@ -107,6 +122,22 @@ fn composes_one_command() {
 }
 
 #[test]
+fn stale_lists_do_not_keep_a_package_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let made = temp.path().join("made").to_str().unwrap().to_owned();
+    let refresh = vec!["false".to_owned()];
+    let install = vec!["touch".to_owned(), made.clone()];
+    let run = |commands| {
+        let what = Installation { commands, unknown: vec![] };
+        super::install(&Shell::for_tests(), Progress::Silent, &what)
+    };
+    run(vec![refresh.clone(), install.clone()]).unwrap();
+    assert!(std::fs::exists(&made).unwrap());
+    let error = run(vec![install, refresh]).unwrap_err();
+    assert_eq!(error.to_string(), "failed to run `false`: exit status 1");
+}
+
+#[test]
 fn a_package_is_named_once() {
     let mut twice = needs().unwrap();
     twice.extend(needs().unwrap());
@@ -125,6 +156,7 @@ fn finds_the_package_manager() {
     );
     assert_eq!(Manager::of("ID=\"opensuse-leap\"\nID_LIKE=\"suse\"", all), Some(Manager::Zypper));
     assert_eq!(Manager::of("ID=arch", all), Some(Manager::Pacman));
+    assert_eq!(Manager::of("ID='arch'\nID_LIKE=''\n", all), Some(Manager::Pacman));
     assert_eq!(Manager::of("ID=void", |program| program == "dnf"), Some(Manager::Dnf));
     assert_eq!(Manager::of("ID=arch", |program| program == "apt-get"), Some(Manager::Apt));
     assert_eq!(Manager::of("ID=nixos", |_| false), None);

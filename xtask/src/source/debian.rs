@@ -33,6 +33,11 @@ impl Offer {
         self.versions.iter().any(|offered| offered == version) || self.is_here(version)
     }
 
+    pub(super) fn is_newer(&self, version: &str, other: &str) -> bool {
+        let place = |version: &str| self.versions.iter().position(|offered| offered == version);
+        place(version).zip(place(other)).is_some_and(|(version, other)| version < other)
+    }
+
     /// Whether that version can be had without a network.
     pub(super) fn is_here(&self, version: &str) -> bool {
         self.installed.as_deref() == Some(version)
@@ -247,6 +252,9 @@ linux-source-6.12 | 6.12.9-9 | http://deb.example.org/debian bookworm/main Sourc
         assert_eq!(offer.candidate.as_deref(), Some("6.12.117-1~deb12u1"));
         assert_eq!(offer.installed.as_deref(), Some("6.12.117-1~deb12u1"));
         assert!(offer.has("6.12.115-2~deb12u1") && !offer.has("6.12.9-9"));
+        assert!(offer.is_newer("6.12.117-1~deb12u1", "6.12.115-2~deb12u1"));
+        assert!(!offer.is_newer("6.12.115-2~deb12u1", "6.12.117-1~deb12u1"));
+        assert!(!offer.is_newer("6.12.117-1~deb12u1", "6.12.9-9"));
     }
 
     #[test]

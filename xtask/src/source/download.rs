@@ -67,6 +67,10 @@ fn one_try(
     let (mut file, total) =
         match plan(&head, have).with_context(|| format!("failed to download {url}"))? {
             Plan::Complete => return Ok(Ok(())),
+            Plan::Again => {
+                let what = format!("the server answered {}", head.status);
+                return Ok(Err(Broken::other(what)));
+            }
             Plan::Append { total } => (OpenOptions::new().append(true).open(path), total),
             Plan::Anew { total } => (File::create(path), total),
         };
@@ -105,9 +109,15 @@ struct Head {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
-    Append { total: Option<u64> },
-    Anew { total: Option<u64> },
+    Append {
+        total: Option<u64>,
+    },
+    Anew {
+        total: Option<u64>,
+    },
     Complete,
+    /// The server has too much to do, or trouble of its own.
+    Again,
 }
 
 /// Fits an answer to what is there already. A server may ignore the range and send all.
@@ -121,6 +131,9 @@ fn plan(head: &Head, have: u64) -> Result<Plan> {
         },
         // Nothing follows: the file is whole, or another one; its hash will tell.
         StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => Ok(Plan::Complete),
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Ok(Plan::Again)
+        }
         status => Err(anyhow!("the server answered {status}"))
             .hint(|| "check the URL in sources.toml with a browser"),
     }

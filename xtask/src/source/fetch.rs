@@ -14,9 +14,25 @@ use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-/// The tree of a pin, fetched and unpacked if it is not there yet. `sources.lock` decides the
-/// version; without `locked`, another one is taken where that one can no longer be had, and
-/// recorded.
+/// Which version of a pin is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// That of `sources.lock`, and no other.
+    Locked,
+    /// That of `sources.lock`, or the newest where it can no longer be had.
+    Recorded,
+    /// The newest that there is.
+    Newest,
+}
+
+impl Wanted {
+    pub(crate) fn locked_if(locked: bool) -> Self {
+        if locked { Wanted::Locked } else { Wanted::Recorded }
+    }
+}
+
+/// The tree of a pin, fetched and unpacked if it is not there yet. What it came to is recorded in
+/// `sources.lock`.
 ///
 /// # Errors
 /// If the source cannot be had, or is not what the lock or the pin says it is.
@@ -26,33 +42,26 @@ pub(crate) fn fetch(
     sources: &Sources,
     pin: &Pin,
     cache: &Utf8Path,
-    locked: bool,
+    wanted: Wanted,
 ) -> Result<Tree> {
-    let plan = FetchPlan::new(sources, pin, cache)?;
-    if locked {
-        plan.demand_lock()?;
-    }
-    if let Some(stored) = plan.unpacked()? {
+    if let Some(stored) = FetchPlan::new(sources, pin, cache)?.is_done(wanted)? {
         return stored.tree();
     }
     let store = Store::open(shell, progress, cache)?;
     // Another run may have changed the lock, and fetched the same, while this one waited.
     let mut plan = FetchPlan::new(sources, pin, cache)?;
-    if locked {
-        plan.demand_lock()?;
-    }
-    if let Some(stored) = plan.unpacked()? {
+    if let Some(stored) = plan.is_done(wanted)? {
         return stored.tree();
     }
     let (scratch_guard, scratch) = store.scratch()?;
-    let choice = plan.choose(shell, progress, &scratch, locked)?;
+    let choice = plan.choose(shell, progress, &scratch, wanted)?;
     let stored = match plan.reusable(&choice, &store)? {
         Some(stored) => stored,
         None => plan.unpack(shell, progress, &store, &choice, &scratch)?,
     };
     drop(scratch_guard);
     let came_to = plan.entry(&stored.record.version, &stored.record.sha256);
-    if plan.locked.as_ref() != Some(&came_to) && !locked {
+    if plan.locked.as_ref() != Some(&came_to) && wanted != Wanted::Locked {
         progress.say(format!(
             "recorded {} {} in {}",
             came_to.from,
@@ -95,6 +104,18 @@ impl<'a> FetchPlan<'a> {
         };
         let locked = lock.get(&pin.name).filter(current).cloned();
         Ok(FetchPlan { pin, cache, patches, lock, locked })
+    }
+
+    /// The tree, where it is here and nobody has to be asked for another one.
+    fn is_done(&self, wanted: Wanted) -> Result<Option<Stored>> {
+        match wanted {
+            Wanted::Locked => self.demand_lock()?,
+            Wanted::Newest if matches!(self.pin.provider, Provider::Debian { .. }) => {
+                return Ok(None);
+            }
+            Wanted::Recorded | Wanted::Newest => {}
+        }
+        self.unpacked()
     }
 
     fn demand_lock(&self) -> Result<()> {
@@ -148,7 +169,7 @@ impl<'a> FetchPlan<'a> {
         shell: &Shell,
         progress: Progress,
         scratch: &Utf8Path,
-        locked: bool,
+        wanted: Wanted,
     ) -> Result<Choice> {
         let package = match &self.pin.provider {
             Provider::Debian { package } => package,
@@ -157,16 +178,8 @@ impl<'a> FetchPlan<'a> {
                 return Ok(Choice { version: tarball::version(from, sha256), offer });
             }
         };
-        let offer = self.offer(shell, progress, package, scratch)?;
-        let wanted = self.locked.as_ref().map(|locked| locked.version.as_str());
-        let version = match wanted.filter(|wanted| offer.has(wanted)) {
-            Some(wanted) => wanted.to_owned(),
-            None => {
-                let candidate = offer.candidate.clone().context("apt has no candidate")?;
-                self.say_news(progress, package, &candidate, &offer, locked)?;
-                candidate
-            }
-        };
+        let offer = self.offer(shell, progress, package, scratch, wanted)?;
+        let version = self.version(progress, package, &offer, wanted)?;
         Ok(Choice { version, offer })
     }
 
@@ -178,10 +191,11 @@ impl<'a> FetchPlan<'a> {
         progress: Progress,
         package: &str,
         scratch: &Utf8Path,
+        wanted: Wanted,
     ) -> Result<debian::Offer> {
         let host = debian::offer(shell, Lists::default(), package);
         if let (Ok(offer), Some(locked)) = (&host, &self.locked) {
-            if offer.is_here(&locked.version) {
+            if wanted != Wanted::Newest && offer.is_here(&locked.version) {
                 return host;
             }
         }
@@ -195,28 +209,45 @@ impl<'a> FetchPlan<'a> {
         }
     }
 
-    /// Another version than the locked one: an error if that one was demanded.
-    fn say_news(
+    /// The recorded version while it can be had, unless the newest is wanted.
+    fn version(
         &self,
         progress: Progress,
         package: &str,
-        candidate: &str,
         offer: &debian::Offer,
-        locked: bool,
-    ) -> Result<()> {
-        let Some(wanted) = self.locked.as_ref().map(|locked| &locked.version) else {
-            progress.say(format!("taking {package} {candidate}: the newest that apt offers"));
-            return Ok(());
+        wanted: Wanted,
+    ) -> Result<String> {
+        let newest = offer.candidate.clone().context("apt has no candidate")?;
+        let Some(recorded) = self.locked.as_ref().map(|locked| locked.version.clone()) else {
+            progress.say(format!("taking {package} {newest}: the newest that apt offers"));
+            return Ok(newest);
         };
-        let gone = format!("{package} {wanted} of {} is no longer offered", self.lock.path());
-        if locked {
+        if recorded == newest {
+            return Ok(newest);
+        }
+        let (lock, name) = (self.lock.path(), &self.pin.name);
+        if wanted == Wanted::Newest {
+            progress.say(format!("taking {package} {newest} in the place of {recorded}"));
+            return Ok(newest);
+        }
+        if offer.has(&recorded) {
+            if offer.is_newer(&newest, &recorded) {
+                let how = format!("`cargo xtask source fetch --update {name}` takes it");
+                progress.say(format!(
+                    "taking {package} {recorded} of {lock}; there is {newest}, {how}"
+                ));
+            }
+            return Ok(recorded);
+        }
+        let gone = format!("{package} {recorded} of {lock} is no longer offered");
+        if wanted == Wanted::Locked {
             let has = format!("{gone} (apt has: {})", offer.versions.join(", "));
             return Err(anyhow!(has)).hint(|| {
-                format!("without --locked, {candidate} is taken and recorded; or pin a tarball")
+                format!("without --locked, {newest} is taken and recorded; or pin a tarball")
             });
         }
-        progress.say(format!("{gone}: taking {candidate}"));
-        Ok(())
+        progress.say(format!("{gone}: taking {newest}"));
+        Ok(newest)
     }
 
     /// A tree that is there although the lock does not name it, such as after a change of branch.
@@ -295,13 +326,12 @@ impl<'a> FetchPlan<'a> {
             files: 0,
             listing_sha256: String::new(),
         };
-        let stored =
-            store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)?;
         if archive.downloaded {
-            // Served its purpose: the listing tells whether the tree is still whole.
-            std::fs::remove_file(&archive.path)
-                .with_context(|| format!("failed to remove {}", archive.path))?;
+            // Served its purpose: the listing tells whether the tree is still whole. With the
+            // scratch folder it goes in any case, were this run killed here.
+            std::fs::rename(&archive.path, scratch.join("archive"))
+                .with_context(|| format!("failed to move {} away", archive.path))?;
         }
-        Ok(stored)
+        store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)
     }
 }

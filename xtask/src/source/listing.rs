@@ -2,7 +2,6 @@
 //! with what came out of its archive without the archive.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +14,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
@@ -78,12 +78,10 @@ impl Listing {
 
     /// One line an entry, sorted by path: mode as git writes it, sha256, path.
     pub(super) fn to_text(&self) -> String {
-        let mut text = String::with_capacity(self.entries.len() * 120);
-        for (path, entry) in &self.entries {
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "{} {} {path}", entry.kind.mode(), hex(&entry.sha256));
-        }
-        text
+        let line = |(path, entry): (&Utf8PathBuf, &Entry)| {
+            format!("{} {} {path}\n", entry.kind.mode(), hash::hex(entry.sha256))
+        };
+        self.entries.iter().map(line).collect()
     }
 
     /// # Errors
@@ -217,13 +215,6 @@ fn hash_one(path: &Utf8Path, buffer: &mut [u8]) -> std::io::Result<Entry> {
             read => hasher.update(&buffer[..read]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn short(dir: &Utf8Path) -> &str {

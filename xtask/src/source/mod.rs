@@ -26,11 +26,11 @@ use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-pub(crate) use self::fetch::fetch;
+pub(crate) use self::fetch::{Wanted, fetch};
 pub(crate) use self::listing::Difference;
 pub(crate) use self::lock::Locked;
 pub(crate) use self::pins::{Pin, Sources};
-pub(crate) use self::tree::{Tree, user_tree};
+pub(crate) use self::tree::{Tree, check_work, user_tree};
 pub(crate) use self::version::KernelVersion;
 
 /// A tarball that is here, and what it is.
@@ -59,6 +59,14 @@ pub(crate) fn state(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<St
     Ok(State { locked: plan.locked, tree })
 }
 
+/// The tree of a pin, if it is here.
+///
+/// # Errors
+/// If it is not, or cannot be read.
+pub(crate) fn find(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<Tree> {
+    unpacked(sources, pin, cache)?.tree()
+}
+
 /// Compares the unpacked tree of a pin with what came out of its archive.
 ///
 /// # Errors
@@ -70,9 +78,13 @@ pub(crate) fn verify(
     pin: &Pin,
     cache: &Utf8Path,
 ) -> Result<Difference> {
-    match FetchPlan::new(sources, pin, cache)?.unpacked()? {
-        Some(stored) => store::verify(shell, progress, &stored),
-        None => Err(anyhow!("kernel source `{}` is not unpacked in {cache}", pin.name))
-            .hint(|| format!("cargo xtask source fetch {}", pin.name)),
-    }
+    store::verify(shell, progress, &unpacked(sources, pin, cache)?)
+}
+
+fn unpacked(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<Stored> {
+    let name = &pin.name;
+    FetchPlan::new(sources, pin, cache)?
+        .unpacked()?
+        .ok_or_else(|| anyhow!("kernel source `{name}` is not unpacked in {cache}"))
+        .hint(|| format!("cargo xtask source fetch {name}"))
 }

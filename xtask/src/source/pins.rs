@@ -79,10 +79,14 @@ impl Sources {
     /// Reads the pins of `conf_dir`; the built-in ones, without patches, if it has no `sources.toml`.
     ///
     /// # Errors
-    /// With file and line, if the file does not say what it must.
+    /// If there is no such folder; with file and line, if the file does not say what it must.
     pub(crate) fn read(conf_dir: &Utf8Path) -> Result<Self> {
         let conf_dir = &camino::absolute_utf8(conf_dir)
             .with_context(|| format!("failed to make the path of conf dir {conf_dir} absolute"))?;
+        if !conf_dir.is_dir() {
+            return Err(anyhow!("failed to open conf dir {conf_dir}: no such folder"))
+                .hint(|| "name one that exists with --kernel-conf-dir");
+        }
         let path = conf_dir.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => parse(&text, &path, conf_dir),

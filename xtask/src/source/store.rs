@@ -3,14 +3,11 @@
 //! `NAME` is `<pin>-<version>[-<patches>]`. `NAME.json` is written last: without it, `NAME` is what
 //! a killed run left behind.
 
-use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::SourceRecord;
 
@@ -18,6 +15,7 @@ use super::listing::{Difference, Listing};
 use super::{KernelVersion, Tree, tree};
 use crate::diag::Hint;
 use crate::hash;
+use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
@@ -44,7 +42,7 @@ pub(super) struct Record {
 /// The cache folder, with the right to change it.
 pub(super) struct Store<'a> {
     dir: &'a Utf8Path,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// An unpacked tree and its record.
@@ -96,41 +94,13 @@ fn listing_path(dir: &Utf8Path) -> Utf8PathBuf {
 impl<'a> Store<'a> {
     /// Waits until no other run changes the cache, then removes what killed runs have left.
     pub(super) fn open(shell: &Shell, progress: Progress, dir: &'a Utf8Path) -> Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
-        let path = dir.join(".lock");
-        let lock = File::create(&path).with_context(|| format!("failed to open {path}"))?;
-        let mut said = false;
-        while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK {
-                return Err(error).with_context(|| format!("failed to lock {path}"));
-            }
-            if !std::mem::replace(&mut said, true) {
-                progress.say(format!("waiting for another run that fetches into {dir}"));
-            }
-            shell.check_interrupt()?;
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        let store = Store { dir, _lock: lock };
-        store.sweep()?;
-        Ok(store)
+        let lock = Lock::take(shell, progress, dir)?;
+        sweep(dir, SCRATCH)?;
+        Ok(Store { dir, _lock: lock })
     }
 
     pub(super) fn dir(&self) -> &Utf8Path {
         self.dir
-    }
-
-    fn sweep(&self) -> Result<()> {
-        let entries = self
-            .dir
-            .read_dir_utf8()
-            .with_context(|| format!("failed to read folder {}", self.dir))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("failed to read folder {}", self.dir))?;
-            if entry.file_name().starts_with(SCRATCH) {
-                remove(entry.path())?;
-            }
-        }
-        Ok(())
     }
 
     /// A folder that is gone when it is dropped, and swept if this run is killed.
@@ -184,6 +154,18 @@ impl<'a> Store<'a> {
     }
 }
 
+/// Removes what killed runs have left in `dir` under such a name.
+fn sweep(dir: &Utf8Path, prefix: &str) -> Result<()> {
+    let read = || format!("failed to read folder {dir}");
+    for entry in dir.read_dir_utf8().with_context(read)? {
+        let entry = entry.with_context(read)?;
+        if entry.file_name().starts_with(prefix) {
+            remove(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn remove(path: &Utf8Path) -> Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
@@ -198,12 +180,14 @@ fn remove(path: &Utf8Path) -> Result<()> {
     }
 }
 
-/// Readers see the old text or the new one, never a part.
+/// Readers see the old text or the new one, never a part. What an earlier, killed run had begun goes.
 pub(super) fn replace_file(path: &Utf8Path, text: &str) -> Result<()> {
     let write = || -> Result<()> {
-        let folder = path.parent().context("it has no folder")?;
+        let (folder, name) = path.parent().zip(path.file_name()).context("it is no file")?;
+        let prefix = format!("{SCRATCH}{name}-");
+        sweep(folder, &prefix)?;
         let mut file = tempfile::Builder::new()
-            .prefix(SCRATCH)
+            .prefix(&prefix)
             .permissions(std::fs::Permissions::from_mode(0o644))
             .tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;

@@ -27,8 +27,10 @@ pub(crate) struct Tree {
 /// # Errors
 /// If it is no Linux tree, one that kbuild would refuse to build from, or one that is too old.
 pub(crate) fn user_tree(dir: &Utf8Path) -> Result<Tree> {
-    let dir = camino::absolute_utf8(dir)
-        .with_context(|| format!("failed to make the path of kernel tree `{dir}` absolute"))?;
+    let dir = real(
+        &camino::absolute_utf8(dir)
+            .with_context(|| format!("failed to make the path of kernel tree `{dir}` absolute"))?,
+    );
     let version = inspect(&dir)?;
     let record = SourceRecord {
         name: "dir".to_owned(),
@@ -57,14 +59,34 @@ pub(super) fn inspect(dir: &Utf8Path) -> Result<KernelVersion> {
     }
 }
 
-/// kbuild splits lists of paths at blanks and colons (top Makefile: "source directory cannot
-/// contain spaces or colons").
 fn check_path(dir: &Utf8Path) -> Result<()> {
-    if dir.as_str().contains([' ', '\t', ':']) {
+    let dir = real(dir);
+    if is_split(&dir) {
         return Err(anyhow!("kernel tree `{dir}` has a space or a colon in its path"))
-            .hint(|| "kbuild cannot build from there: move the tree, or give it a symlink");
+            .hint(|| "kbuild cannot build from there, nor through a symlink: move the tree");
     }
     Ok(())
+}
+
+/// Checks that kbuild can build below `work`, where sources are unpacked too.
+pub(crate) fn check_work(work: &Utf8Path) -> Result<()> {
+    let work = real(work);
+    if is_split(&work) {
+        return Err(anyhow!("work folder `{work}` has a space or a colon in its path"))
+            .hint(|| "kbuild cannot build there: set CARGO_TARGET_DIR to a folder without them");
+    }
+    Ok(())
+}
+
+/// kbuild splits lists of paths at blanks and colons (top Makefile: "source directory cannot
+/// contain spaces or colons").
+fn is_split(dir: &Utf8Path) -> bool {
+    dir.as_str().contains([' ', '\t', ':'])
+}
+
+/// The path that kbuild sees and writes down: it follows symlinks. As it is where there is nothing.
+fn real(dir: &Utf8Path) -> Utf8PathBuf {
+    dir.canonicalize_utf8().unwrap_or_else(|_| dir.to_owned())
 }
 
 fn read_version(dir: &Utf8Path) -> Result<KernelVersion> {
@@ -165,5 +187,17 @@ mod tests {
         let dir = dir.join("my tree");
         put_tree(&dir, "6.1.5");
         assert!(refusal(&dir).contains("space or a colon"));
+        let link = dir.with_file_name("link");
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        assert!(refusal(&link).contains("my tree` has a space or a colon"));
+    }
+
+    #[test]
+    fn goes_by_the_path_that_kbuild_goes_by() {
+        let (_keep, dir) = temp();
+        put_tree(&dir.join("tree"), "6.1.5");
+        let link = dir.join("my link");
+        std::os::unix::fs::symlink("tree", &link).unwrap();
+        assert_eq!(user_tree(&link).unwrap().dir, real(&dir).join("tree"));
     }
 }

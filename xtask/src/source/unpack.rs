@@ -148,7 +148,10 @@ impl<'a> Unpacker<'a> {
             hasher.update(&self.buffer[..read]);
             file.write_all(&self.buffer[..read]).with_context(create)?;
         }
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.header().mtime()?);
+        let time = Duration::from_secs(entry.header().mtime()?);
+        let time = SystemTime::UNIX_EPOCH
+            .checked_add(time)
+            .with_context(|| format!("`{path}` has no possible time"))?;
         file.set_modified(time).with_context(create)?;
         self.listing.insert(path.to_owned(), Entry { kind, sha256: hasher.finalize().into() });
         Ok(())
@@ -175,13 +178,39 @@ impl<'a> Unpacker<'a> {
     }
 
     fn finish(self) -> Result<Listing> {
+        let links: HashSet<&Utf8Path> =
+            self.symlinks.iter().map(|(path, _)| path.as_path()).collect();
         for (path, target) in &self.symlinks {
+            if let Some(other) = passes_through(path, target, &links) {
+                bail!("symlink `{path}` leads through another one, `{other}`, to `{target}`");
+            }
             let full = self.into.join(path);
             std::os::unix::fs::symlink(target, &full)
                 .with_context(|| format!("failed to create symlink {full}"))?;
         }
         Ok(self.listing)
     }
+}
+
+/// The symlink among `links` on the way to `target`, but for its end. Behind one, `..` is not where
+/// the path says it is, so nobody could tell whether the way leaves the folder.
+fn passes_through(
+    path: &Utf8Path,
+    target: &Utf8Path,
+    links: &HashSet<&Utf8Path>,
+) -> Option<Utf8PathBuf> {
+    let mut at = path.parent().map(Utf8Path::to_owned).unwrap_or_default();
+    let mut parts = target.components().peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            Utf8Component::ParentDir => drop(at.pop()),
+            part => at.push(part),
+        }
+        if parts.peek().is_some() && links.contains(at.as_path()) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// The decompressed bytes of `archive`, made by another thread while this one writes files.

@@ -48,10 +48,11 @@ impl fmt::Display for KernelVersion {
 impl FromStr for KernelVersion {
     type Err = Error;
 
-    /// `6.9`, `6.12.117` or `6.12-rc3`.
+    /// `6.9`, `6.12.117`, `6.12-rc3`, or `6.12.8.1`, whose `EXTRAVERSION` is `.1`.
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
-        let (numbers, extra) = text.split_at(numbers);
+        let third_dot = text.match_indices('.').nth(2).map_or(text.len(), |(at, _)| at);
+        let (numbers, extra) = text.split_at(numbers.min(third_dot));
         let parts: Vec<u32> = numbers
             .split('.')
             .map(str::parse)
@@ -77,10 +78,11 @@ mod tests {
             ("6.12.117", "6.12.117"),
             ("6.12-rc3", "6.12.0-rc3"),
             ("5.10.0-1-amd64", "5.10.0-1-amd64"),
+            ("6.12.8.1-x", "6.12.8.1-x"),
         ] {
             assert_eq!(text.parse::<KernelVersion>().unwrap().to_string(), shown);
         }
-        for text in ["", "6", "six", "6.", "6.1.2.3", ".6", "6.99999999999"] {
+        for text in ["", "6", "six", "6.", "6..1", ".6", "6.99999999999"] {
             assert!(text.parse::<KernelVersion>().is_err(), "{text}");
         }
     }
@@ -98,6 +100,9 @@ mod tests {
         let head = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 8\nEXTRAVERSION = -rc1\nNAME = x\n\
                     KERNELVERSION = $(VERSION)$(if $(PATCHLEVEL),.$(PATCHLEVEL))\nVERSION = 9\n";
         assert_eq!(KernelVersion::from_makefile(head).unwrap().to_string(), "6.12.8-rc1");
+        let dotted = head.replace("-rc1", ".1");
+        let dotted = KernelVersion::from_makefile(&dotted).unwrap();
+        assert_eq!(dotted.to_string().parse::<KernelVersion>().unwrap(), dotted);
         let bare = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL =\nEXTRAVERSION =\n";
         assert_eq!(KernelVersion::from_makefile(bare).unwrap().to_string(), "6.12.0");
         assert_eq!(KernelVersion::from_makefile("all:\n\tcc x.c\n"), None);

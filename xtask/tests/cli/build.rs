@@ -254,6 +254,16 @@ fn installs_where_the_sandboxer_looks() {
 }
 
 #[test]
+fn a_work_folder_that_kbuild_cannot_use_is_refused_at_once() {
+    let fixture = Fixture::new();
+    let mut kernel = fixture.kernel(&[]);
+    kernel.env("CARGO_TARGET_DIR", "my target");
+    let (_, err) = expect(2, kernel);
+    assert!(err.contains("my target/guest-kernel` has a space or a colon in its path"), "{err}");
+    assert!(err.contains("set CARGO_TARGET_DIR"), "{err}");
+}
+
+#[test]
 fn a_failed_build_names_its_command_and_leaves_the_old_image() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));
@@ -314,21 +324,34 @@ fn an_interrupt_ends_every_process_and_leaves_nothing_half_written() {
     assert!(out.contains("built"), "{out}");
 }
 
+/// A file that is on its way to be an image or a manifest.
+fn is_publishing(fixture: &Fixture) -> bool {
+    let names = std::fs::read_dir(fixture.path("bin")).unwrap();
+    names.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(".guest-kernel-"))
+}
+
 #[test]
 fn a_kill_at_any_moment_leaves_a_whole_image() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));
-    let images = [bzimage(2048), bzimage(1 << 20)];
+    let images = [bzimage(2048), bzimage(1 << 24)];
+    let mut while_publishing = 0;
     for round in 1..=16 {
         std::fs::write(fixture.path("tree/image"), &images[round % 2]).unwrap();
         fixture.write("tree/init/main.c", &format!("int main(void) {{ return {round}; }}\n"));
         let mut child = spawn(&mut fixture.kernel(&[]));
-        std::thread::sleep(Duration::from_millis(25 * round as u64));
+        if round % 2 == 0 {
+            std::thread::sleep(Duration::from_millis(25 * round as u64));
+        } else {
+            while !is_publishing(&fixture) && child.try_wait().unwrap().is_none() {}
+        }
         child.kill().unwrap();
         child.wait().unwrap();
+        while_publishing += usize::from(is_publishing(&fixture));
         let staged = std::fs::read(fixture.path("bin/vmlinux.bin")).unwrap();
         assert!(images.contains(&staged), "round {round} left {} bytes", staged.len());
     }
+    assert!(while_publishing > 0, "no kill came while an image was being published");
     std::fs::write(fixture.path("tree/image"), &images[0]).unwrap();
     fixture.write("tree/init/main.c", "int main(void) { return 99; }\n");
     expect(0, fixture.kernel(&[]));

@@ -38,6 +38,8 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
     assert!(err.contains("3 of 4 symbols of micro-x86_64 are not as asked"), "{err}");
     assert!(err.contains("nothing was compiled"), "{err}");
     assert!(!fixture.path("bin").exists());
+    let (_, quiet) = expect(1, fixture.xtask(&[&arguments[..], &["-q"]].concat()));
+    assert!(err.ends_with(&quiet) && quiet.starts_with("missing: "), "{quiet}");
 }
 
 #[test]

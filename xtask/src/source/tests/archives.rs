@@ -17,7 +17,7 @@ fn unpacks_a_tree() {
     assert!(tree.pinned);
     let record = &tree.record;
     assert_eq!((record.name.as_str(), record.version.as_str()), ("p", "6.12.8"));
-    assert_eq!(place.cached(), [".", "p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
+    assert_eq!(place.cached(), ["p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
 
     let file = tree.dir.join("Makefile");
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(MADE);
@@ -66,6 +66,10 @@ fn an_archive_stays_in_its_folder() {
         (Tar::linux("6.1.5").symlink("linux/evil", "../evil"), "leads out of the folder"),
         (Tar::linux("6.1.5").symlink("linux/a/evil", "b/../../../evil"), "leads out of the folder"),
         (Tar::linux("6.1.5").symlink("linux/evil", "/etc"), "leads out of the folder"),
+        (
+            Tar::linux("6.1.5").symlink("linux/x/y/a", "../..").symlink("linux/x/y/evil", "a/.."),
+            "symlink `x/y/evil` leads through another one, `x/y/a`",
+        ),
         (Tar::linux("6.1.5").file("other/evil", "x"), "two top-level folders"),
         (Tar::linux("6.1.5").file("linux/Makefile", "x"), "failed to create"),
         (Tar::linux("6.1.5").file("linux/Makefile/evil", "x"), "failed to create"),
@@ -100,6 +104,31 @@ fn nothing_is_written_through_a_symlink() {
     let tar = Tar::linux("6.1.5").symlink("linux/link", "scripts").file("linux/link/evil", "x");
     place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
     assert!(place.refusal().contains("failed to create symlink"));
+}
+
+#[test]
+fn a_symlink_may_end_at_another_one() {
+    let place = Place::new();
+    let tar = Tar::linux("6.1.5").symlink("linux/a", "scripts").symlink("linux/arch/b", "../a");
+    place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
+    assert!(place.fetch(false).unwrap().dir.join("arch/b/kconfig/conf.c").exists());
+}
+
+#[test]
+fn a_time_that_no_clock_shows_is_refused() {
+    let place = Place::new();
+    let mut header = tar::Header::new_ustar();
+    header.set_path("linux/late").unwrap();
+    header.set_mode(0o664);
+    header.set_size(0);
+    // As tar writes a time before 1970.
+    header.as_mut_bytes()[136] = 0x80;
+    header.as_mut_bytes()[137..148].fill(0xff);
+    header.set_cksum();
+    let mut tar = Tar::linux("6.1.5");
+    tar.0.append(&header, &b""[..]).unwrap();
+    place.pin_file("linux-6.1.5.tar.gz", &tar.gz());
+    assert!(place.refusal().contains("`late` has no possible time"));
 }
 
 #[test]
@@ -141,10 +170,14 @@ fn leftovers_of_a_killed_run_go() {
     let place = Place::new();
     put(&place.cache, ".tmp-abc/tree/Makefile", "VERSION");
     put(&place.cache, "p-6.12.8/Makefile", "half");
+    put(&place.conf, ".tmp-sources.lock-abc", "half");
+    put(&place.conf, ".tmp-mine", "");
     place.pin_file("linux-6.12.8.tar.gz", &Tar::linux("6.12.8").gz());
     let tree = place.fetch(false).unwrap();
     assert!(std::fs::read_to_string(tree.dir.join("Makefile")).unwrap().starts_with("VERSION = 6"));
-    assert_eq!(place.cached(), [".", "p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
+    assert!(!place.conf.join(".tmp-sources.lock-abc").exists());
+    assert!(place.conf.join(".tmp-mine").exists(), "a user's file is his");
+    assert_eq!(place.cached(), ["p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
 }
 
 #[test]
@@ -242,6 +275,13 @@ fn a_lock_is_demanded_or_written() {
     put(&place.conf, "sources.lock", "[source.p]\nfrom = 3\n");
     let error = format!("{:#}", place.fetch(false).unwrap_err());
     assert!(error.contains("sources.lock:2: invalid type"), "{error}");
+}
+
+#[test]
+fn a_conf_dir_that_is_not_there_has_no_pins() {
+    let place = Place::new();
+    let error = Sources::read(&place.conf.join("typo")).unwrap_err().to_string();
+    assert!(error.contains("conf/typo: no such folder"), "{error}");
 }
 
 #[test]

@@ -77,6 +77,18 @@ fn the_lock_outlives_a_newer_version() {
 }
 
 #[test]
+fn an_update_takes_the_newest_and_records_it() {
+    let place = Place::new();
+    distribution(&place, &["6.12.7-1"]);
+    place.fetch(false).unwrap();
+    distribution(&place, &["6.12.8-1", "6.12.7-1"]);
+    assert_eq!(place.fetch_wanted(Wanted::Newest).unwrap().record.version, "6.12.8-1");
+    assert_eq!(place.fetch(true).unwrap().record.version, "6.12.8-1");
+    // There is nothing newer now.
+    assert_eq!(place.fetch_wanted(Wanted::Newest).unwrap().record.version, "6.12.8-1");
+}
+
+#[test]
 fn a_version_that_is_gone_is_replaced_unless_locked() {
     let place = Place::new();
     distribution(&place, &["6.12.7-1"]);

@@ -26,7 +26,7 @@ fn downloads_once() {
     let (place, server, _) = served(vec![]);
     let tree = place.fetch(false).unwrap();
     assert_eq!(tree.version.to_string(), "6.12.8");
-    assert_eq!(place.cached(), [".", "p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
+    assert_eq!(place.cached(), ["p-6.12.8", "p-6.12.8.files", "p-6.12.8.json"]);
     place.fetch(true).unwrap();
     assert_eq!(server.asked(), [None]);
 }
@@ -69,6 +69,25 @@ fn a_server_that_always_breaks_off_is_given_up() {
     let error = format!("{:#}", place.fetch(false).unwrap_err());
     assert!(error.contains("failed to download"), "{error}");
     assert_eq!(server.asked().len(), 4);
+}
+
+#[test]
+fn a_server_with_too_much_to_do_is_asked_again() {
+    let (place, server, _) = served(vec![Answer::Status(503), Answer::Status(429)]);
+    place.fetch(false).unwrap();
+    assert_eq!(server.asked(), [None; 3]);
+    let (place, server, _) = served(vec![Answer::Status(503); 50]);
+    assert!(place.refusal().contains("the server answered 503"));
+    assert_eq!(server.asked(), [None; 4]);
+}
+
+#[test]
+fn a_download_does_not_outlive_its_purpose() {
+    let archive = Tar::new().file("x/README", "hello").xz();
+    let server = Server::start("linux-6.12.8.tar.xz", archive.clone(), vec![]);
+    let place = Place::new();
+    place.pin_tarball(&server.url, &hash::of_bytes(&archive));
+    assert!(place.refusal().contains("no Linux source tree"));
 }
 
 #[test]
