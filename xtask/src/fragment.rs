@@ -31,6 +31,8 @@ pub(crate) struct Assignment {
     pub symbol: String,
     pub value: String,
     pub place: Place,
+    /// The line as it is written.
+    pub text: String,
 }
 
 impl Assignment {
@@ -147,6 +149,7 @@ pub(crate) fn parse_fragment(path: &Utf8Path, text: &str) -> Result<Vec<Assignme
                 symbol: symbol.to_owned(),
                 value: value.to_owned(),
                 place: Place { path: path.to_owned(), line: index + 1 },
+                text: line.trim_end().to_owned(),
             }),
             Err(message) => bad.push(BadInput::at(path, text, index + 1, message)),
         }

@@ -115,27 +115,8 @@ impl Shell {
     /// If the program cannot be started, or the user interrupts. An exit status other than zero
     /// is no error here.
     pub(crate) fn run(&self, cmd: impl Into<Command>, deadline: Duration) -> Result<Finished> {
-        self.capture(cmd, deadline, None)
-    }
-
-    /// Runs to the end, captures both streams and copies them to `log`.
-    pub(crate) fn run_logged(
-        &self,
-        cmd: impl Into<Command>,
-        deadline: Duration,
-        log: &Utf8Path,
-    ) -> Result<Finished> {
-        self.capture(cmd, deadline, Some(log))
-    }
-
-    fn capture(
-        &self,
-        cmd: impl Into<Command>,
-        deadline: Duration,
-        log: Option<&Utf8Path>,
-    ) -> Result<Finished> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let mut finished = self.pieces(cmd, deadline, log, |stream, piece| {
+        let mut finished = self.pieces(cmd, deadline, None, |stream, piece| {
             let text = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
             text.extend_from_slice(piece);
             Next::Continue

@@ -10,6 +10,27 @@ use xshell::{Cmd, cmd};
 use crate::diag::Hint;
 use crate::shell::Shell;
 
+/// Linux's own name of an arch, and the prefix of the tools for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KbuildArch {
+    /// kbuild's `ARCH`.
+    pub name: String,
+    /// kbuild's `CROSS_COMPILE`.
+    pub prefix: String,
+}
+
+impl KbuildArch {
+    /// The folder of the arch in the tree (the top Makefile's `SRCARCH`).
+    pub(crate) fn source(&self) -> &str {
+        match self.name.as_str() {
+            "x86_64" | "i386" => "x86",
+            "sparc32" | "sparc64" => "sparc",
+            "parisc64" => "parisc",
+            name => name,
+        }
+    }
+}
+
 /// A GNU toolchain: the tools' names are `<prefix>gcc`, `<prefix>ld`, …
 #[derive(Debug, Clone)]
 pub(crate) struct Toolchain {
@@ -40,6 +61,11 @@ impl Toolchain {
         Ok(Toolchain { arch, prefix: prefix.to_owned(), record })
     }
 
+    /// The names by which kbuild knows the arch and the tools.
+    pub(crate) fn kbuild_arch(&self) -> KbuildArch {
+        KbuildArch { name: self.arch.kbuild().to_owned(), prefix: self.prefix.clone() }
+    }
+
     pub(crate) fn tool(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -60,7 +86,7 @@ impl Toolchain {
 }
 
 /// What a user's shell or an outer `make` may hold and kbuild would listen to.
-const FOREIGN_VARIABLES: [&str; 34] = [
+pub(crate) const FOREIGN_VARIABLES: [&str; 34] = [
     "MAKEFLAGS",
     "GNUMAKEFLAGS",
     "MFLAGS",

@@ -46,12 +46,6 @@ impl Folder {
         self.0.join("build.log")
     }
 
-    /// The object tree of the tree's Kconfig tools, which every variant of an arch could share; its
-    /// own keeps two runs from meeting there.
-    pub(crate) fn conf(&self) -> Utf8PathBuf {
-        self.0.join("conf")
-    }
-
     pub(crate) fn image(&self, format: ImageFormat) -> Utf8PathBuf {
         self.0.join("image").join(format.name())
     }

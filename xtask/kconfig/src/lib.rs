@@ -22,6 +22,7 @@ mod mode;
 mod model;
 mod number;
 mod parse;
+mod solve;
 mod tristate;
 mod write;
 
@@ -35,6 +36,7 @@ pub use model::{
     Choice, DefaultValue, Entry, EntryId, EntryKind, FileId, Location, Model, Prompt, Range,
     Reverse, Select, Symbol, SymbolId, Type,
 };
+pub use solve::{Lines, mend};
 pub use tristate::Tristate;
 
 /// In what the language's own tools have differed from one kernel to the next.

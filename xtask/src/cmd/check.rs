@@ -14,10 +14,9 @@ use crate::fragment::{self, Assignment};
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Resolved, Resolver};
+use crate::resolve::{Kconfigs, Resolved, resolve};
 use crate::source::{Sources, Tree};
 use crate::toolchain::Toolchain;
-use crate::variant::Folder;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -62,9 +61,9 @@ impl CheckArgs {
         let mut rows = vec![];
         for source in self.sources(&plan)? {
             let tree = source.tree(ctx, &workspace, &plan.conf_dir)?;
+            let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             for order in &orders {
-                let work = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.kernel);
-                rows.push(order.check(ctx, &history, &tree, work.conf())?);
+                rows.push(order.check(ctx, &history, &tree, &kconfigs)?);
             }
         }
         ctx.print(&rows, |rows| table(rows))?;
@@ -108,12 +107,12 @@ impl Order {
         ctx: &Context,
         history: &History,
         tree: &Tree,
-        work: Utf8PathBuf,
+        kconfigs: &Kconfigs<'_>,
     ) -> Result<Row> {
         let Order { kernel, assignments, toolchain } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
-        let resolver = Resolver { shell: &ctx.shell, tree, toolchain, history, work };
-        let resolved = resolver.resolve(assignments)?;
+        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+        let resolved = resolve(&kconfig, &tree.version, toolchain.arch, history, assignments);
         bar.finish_and_clear();
         let requested = assignments.len();
         diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);

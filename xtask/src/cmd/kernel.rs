@@ -19,7 +19,7 @@ use crate::image::{self, Checked, Wanted};
 use crate::kbuild::Build;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Finding, Resolved, Resolver};
+use crate::resolve::{Finding, Kconfigs, Resolved, resolve};
 use crate::source::Tree;
 use crate::stage::{self, Identity};
 use crate::toolchain::Toolchain;
@@ -107,10 +107,11 @@ impl KernelArgs {
         }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
+        let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let mut variants = vec![];
         for order in orders {
             let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
-            variants.push(Variant::resolve(ctx, order, folder, &history, &tree)?);
+            variants.push(Variant::resolve(ctx, order, folder, &history, &tree, &kconfigs)?);
         }
         let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
         if !findings.is_empty() && !self.allow_missing {
@@ -236,6 +237,7 @@ impl<'a> Variant<'a> {
         folder: Folder,
         history: &History,
         tree: &Tree,
+        kconfigs: &Kconfigs<'_>,
     ) -> Result<Self> {
         let mut started = SystemTime::now();
         let Order { requested, toolchain, formats, .. } = &order;
@@ -245,9 +247,9 @@ impl<'a> Variant<'a> {
             Some(record) => State::Resolved(record.resolved, record.images),
             None => {
                 let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
-                let resolver =
-                    Resolver { shell: &ctx.shell, tree, toolchain, history, work: folder.conf() };
-                let resolved = resolver.resolve(&requested.assignments)?;
+                let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+                let (version, asked) = (&tree.version, &requested.assignments);
+                let resolved = resolve(&kconfig, version, toolchain.arch, history, asked);
                 bar.finish_and_clear();
                 // An edit while it resolved is the build's to see: kbuild reads Kconfig again.
                 started = SystemTime::now();

@@ -1,6 +1,8 @@
 //! The only place that words errors and findings for people: what an error carries beside its
 //! message, and how a failed run is told. What a run that goes well says is in `tell`.
 
+mod finding;
+mod kconfig;
 mod tell;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use crate::shell::Interrupted;
 
+pub(crate) use kconfig::{Quote, bad_kconfig};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
 };

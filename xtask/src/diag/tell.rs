@@ -8,12 +8,12 @@ use camino::Utf8Path;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
+use super::finding::finding_text;
 use super::style;
-use crate::fragment::config_line;
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Note, Resolved, TreeSays};
+use crate::resolve::{Note, Resolved};
 use crate::source::KernelVersion;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
@@ -107,34 +107,6 @@ fn note_text(note: &Note) -> String {
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
     }
-}
-
-fn finding_text(finding: &Finding) -> String {
-    let Finding { symbol, asked, got, place, tree } = finding;
-    let red = style(AnsiColor::Red);
-    let line = config_line(symbol, asked);
-    let mut text = format!("{red}missing{red:#}: {place}: {line}: the tree makes it {got}");
-    match tree {
-        None => text.push_str("\n  this tree has no such symbol"),
-        Some(says) => tree_text(says, &mut text),
-    }
-    text
-}
-
-fn tree_text(says: &TreeSays, text: &mut String) {
-    for definition in &says.definitions {
-        text.push_str(&format!("\n  {}", definition.place));
-        if definition.prompt.is_none() {
-            text.push_str(": no prompt, set only by a default or a select");
-        }
-        let parts =
-            [("depends on", &definition.depends_on), ("visible if", &definition.visible_if)];
-        for (what, expression) in parts {
-            let expression = expression.iter().map(|expression| format!(": {what} {expression}"));
-            text.extend(expression);
-        }
-    }
-    text.extend(says.selected_by.iter().map(|by| format!("\n  selected by {by}")));
 }
 
 pub(crate) fn tell_refused(progress: Progress) {

@@ -1,0 +1,120 @@
+//! Findings, drawn under the lines that they are about.
+
+use annotate_snippets::{Level, Message, Renderer, Snippet};
+
+use super::Quote;
+use crate::fragment::config_line;
+use crate::resolve::{Cause, Finding};
+
+/// A line to draw, and what is said of it.
+struct Drawn<'a> {
+    line: &'a Quote,
+    label: String,
+}
+
+/// The finding as a message with the fragment's line, and the lines of the tree that decide.
+pub(crate) fn finding_text(finding: &Finding) -> String {
+    let asked = Quote {
+        path: finding.place.path.clone(),
+        line: finding.place.line,
+        text: finding.line.clone(),
+    };
+    let title =
+        format!("{} comes out as {}", config_line(&finding.symbol, &finding.asked), finding.got);
+    let (label, drawn, notes) = explain(finding);
+    let first = Drawn { line: &asked, label };
+    let mut message = Level::Error.title(&title).snippet(snippet(&first, Level::Error));
+    for one in &drawn {
+        message = message.snippet(snippet(one, Level::Info));
+    }
+    let message = notes
+        .iter()
+        .fold(message, |message: Message<'_>, note| message.footer(Level::Note.title(note)));
+    Renderer::styled().render(message).to_string()
+}
+
+fn snippet<'a>(drawn: &'a Drawn<'a>, level: Level) -> Snippet<'a> {
+    let text = &drawn.line.text;
+    let start = text.len() - text.trim_start().len();
+    let end = text.trim_end().len().max(start);
+    Snippet::source(text)
+        .origin(drawn.line.path.as_str())
+        .line_start(drawn.line.line)
+        .annotation(level.span(start..end).label(&drawn.label))
+}
+
+/// What stands under the fragment's line, the lines of the tree, and what no line shows.
+fn explain(finding: &Finding) -> (String, Vec<Drawn<'_>>, Vec<String>) {
+    let symbol = &finding.symbol;
+    match &finding.cause {
+        Cause::Unknown { near, only_in } => {
+            let mut notes = vec![];
+            notes.extend(near.as_ref().map(|near| format!("did you mean CONFIG_{near}?")));
+            if !only_in.is_empty() {
+                notes.push(format!("it is defined only for {}", only_in.join(", ")));
+            }
+            ("this tree has no such symbol".to_owned(), vec![], notes)
+        }
+        Cause::WrongType { kind, definition } => {
+            let label = format!("{symbol} is of type {kind}");
+            ("no value of its type".to_owned(), vec![Drawn { line: definition, label }], vec![])
+        }
+        Cause::NoModules { modules } => {
+            let how = modules.as_ref().map(|modules| format!("CONFIG_{modules}=y turns them on"));
+            ("there are no modules".to_owned(), vec![], how.into_iter().collect())
+        }
+        Cause::OutOfRange { low, high, range } => {
+            let label = format!("from {low} to {high}");
+            ("out of range".to_owned(), vec![Drawn { line: range, label }], vec![])
+        }
+        Cause::NoPrompt { definition, selected_by, defaults } => {
+            let mut drawn = vec![Drawn { line: definition, label: "has no prompt".to_owned() }];
+            drawn.extend(selected_by.iter().take(MOST).map(|by| Drawn {
+                line: &by.line,
+                label: format!("{} selects it, and is {}", by.symbol, by.value),
+            }));
+            drawn.extend(
+                defaults
+                    .iter()
+                    .take(MOST)
+                    .map(|default| Drawn { line: default, label: "a default of its".to_owned() }),
+            );
+            let notes = more(selected_by.len(), "select it").into_iter().collect();
+            ("only a select or a default sets it".to_owned(), drawn, notes)
+        }
+        Cause::Hidden { prompt, blockers } => {
+            let mut drawn: Vec<_> = blockers
+                .iter()
+                .map(|one| Drawn {
+                    line: &one.line,
+                    label: format!("{}: this is {}", one.expression, one.value),
+                })
+                .collect();
+            if drawn.is_empty() {
+                drawn.push(Drawn { line: prompt, label: "its prompt".to_owned() });
+            }
+            ("hidden: not all that it depends on is there".to_owned(), drawn, vec![])
+        }
+        Cause::Selected { by } => {
+            let drawn = by.iter().take(MOST).map(|by| Drawn {
+                line: &by.line,
+                label: format!("{} is {} and selects it", by.symbol, by.value),
+            });
+            let notes = more(by.len(), "select it").into_iter().collect();
+            ("selected, so it cannot be less".to_owned(), drawn.collect(), notes)
+        }
+        Cause::OtherMember { choice, set } => {
+            let set = set.as_deref().unwrap_or("none of its members");
+            let label = format!("of this choice, {set} is set");
+            ("one of a choice".to_owned(), vec![Drawn { line: choice, label }], vec![])
+        }
+        Cause::Unclear => ("its value changed while it was computed".to_owned(), vec![], vec![]),
+    }
+}
+
+/// Lines of one kind that are drawn.
+const MOST: usize = 4;
+
+fn more(count: usize, what: &str) -> Option<String> {
+    (count > MOST).then(|| format!("{} more {what}", count - MOST))
+}

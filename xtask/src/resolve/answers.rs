@@ -1,0 +1,67 @@
+//! What the commands of `$(shell …)` printed: a compiler is not asked again whether it knows an
+//! option. Kept for each toolchain and tree.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::environment::Stamp;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    printed: String,
+    /// The files of the tree that the command names, as they were.
+    files: Vec<(Utf8PathBuf, Stamp)>,
+}
+
+/// Answers by command.
+#[derive(Debug)]
+pub(super) struct Answers {
+    path: Utf8PathBuf,
+    tree: Utf8PathBuf,
+    known: BTreeMap<String, Answer>,
+    changed: bool,
+}
+
+impl Answers {
+    /// Those kept in `path`; none if it is not there, or not to be read.
+    pub(super) fn read(path: Utf8PathBuf, tree: &Utf8Path) -> Self {
+        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Answers { path, tree: tree.to_owned(), known: known.unwrap_or_default(), changed: false }
+    }
+
+    pub(super) fn get(&self, command: &str) -> Option<&str> {
+        let answer = self.known.get(command)?;
+        let same = answer.files.iter().all(|(path, stamp)| Stamp::of(path) == *stamp);
+        same.then_some(answer.printed.as_str())
+    }
+
+    pub(super) fn insert(&mut self, command: &str, printed: &str) {
+        let words = command.split(|c: char| c.is_whitespace() || "\"';(){}".contains(c));
+        let files = words
+            .filter(|word| word.starts_with(self.tree.as_str()))
+            .map(|word| (Utf8PathBuf::from(word), Stamp::of(Utf8Path::new(word))))
+            .collect();
+        self.known.insert(command.to_owned(), Answer { printed: printed.to_owned(), files });
+        self.changed = true;
+    }
+
+    /// # Errors
+    /// If they cannot be written.
+    pub(super) fn write(&self) -> Result<()> {
+        if !self.changed {
+            return Ok(());
+        }
+        let write = || -> Result<()> {
+            let folder = self.path.parent().context("it has no folder")?;
+            std::fs::create_dir_all(folder)?;
+            let file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&file, &self.known)?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("failed to write {}", self.path))
+    }
+}

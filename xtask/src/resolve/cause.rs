@@ -1,0 +1,165 @@
+//! Why a request did not come out: what the engine found, with names and lines in place of numbers.
+
+use kconfig::{Config, SymbolId, Type};
+use serde::{Deserialize, Serialize};
+
+use super::tree::Kconfig;
+use crate::diag::Quote;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub(crate) enum Cause {
+    /// The tree defines no such symbol for this arch.
+    Unknown {
+        /// A symbol with a name like it.
+        near: Option<String>,
+        /// Folders of other arches that define it.
+        only_in: Vec<String>,
+    },
+    /// What was asked is no value of its type.
+    WrongType {
+        kind: String,
+        definition: Quote,
+    },
+    /// There are no modules, so nothing is `m`.
+    NoModules {
+        modules: Option<String>,
+    },
+    OutOfRange {
+        low: String,
+        high: String,
+        range: Quote,
+    },
+    /// Only selects and defaults say what it is.
+    NoPrompt {
+        definition: Quote,
+        selected_by: Vec<Selector>,
+        defaults: Vec<Quote>,
+    },
+    /// Its prompt cannot be seen, because each of these is too little.
+    Hidden {
+        prompt: Quote,
+        blockers: Vec<Blocker>,
+    },
+    /// Something that is on wants it at least so.
+    Selected {
+        by: Vec<Selector>,
+    },
+    /// Another member of its choice is set.
+    OtherMember {
+        choice: Quote,
+        set: Option<String>,
+    },
+    /// Its value was computed from something that changed on the way.
+    Unclear,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Selector {
+    pub symbol: String,
+    pub value: String,
+    pub line: Quote,
+}
+
+/// A part of a condition, its value, and the line that says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Blocker {
+    /// `FOO` or `FOO [=n] || BAR [=n]`.
+    pub expression: String,
+    pub value: String,
+    pub line: Quote,
+}
+
+/// What the engine says of a symbol that is not as asked.
+pub(super) fn of_symbol(
+    kconfig: &Kconfig,
+    config: &mut Config<'_>,
+    symbol: SymbolId,
+    asked: &str,
+) -> Cause {
+    let model = &kconfig.model;
+    let definition = || kconfig.quote(model[model[symbol].entries[0]].location);
+    match config.why_not(symbol, asked) {
+        None => Cause::Unclear,
+        Some(kconfig::Cause::WrongType { kind }) => {
+            Cause::WrongType { kind: type_name(kind).to_owned(), definition: definition() }
+        }
+        Some(kconfig::Cause::NoModules) => {
+            let modules = Some(model.modules()).filter(|modules| *modules != SymbolId::N);
+            Cause::NoModules { modules: modules.map(|modules| model[modules].name.to_string()) }
+        }
+        Some(kconfig::Cause::OutOfRange { low, high, location }) => Cause::OutOfRange {
+            low: low.to_string(),
+            high: high.to_string(),
+            range: kconfig.quote(location),
+        },
+        Some(kconfig::Cause::NoPrompt { selected_by, defaults }) => Cause::NoPrompt {
+            definition: definition(),
+            selected_by: selectors(kconfig, &selected_by),
+            defaults: defaults.into_iter().map(|default| kconfig.quote(default)).collect(),
+        },
+        Some(kconfig::Cause::Hidden { prompts }) => {
+            let nearest = prompts.into_iter().min_by_key(|prompt| prompt.blockers.len());
+            nearest.map_or(Cause::Unclear, |hiding| hidden(kconfig, config, hiding))
+        }
+        Some(kconfig::Cause::Selected { by }) => Cause::Selected { by: selectors(kconfig, &by) },
+        Some(kconfig::Cause::OtherMember { choice, set }) => Cause::OtherMember {
+            choice: kconfig.quote(choice),
+            set: set.map(|set| model[set].name.to_string()),
+        },
+    }
+}
+
+fn hidden(kconfig: &Kconfig, config: &mut Config<'_>, hiding: kconfig::Hiding) -> Cause {
+    let blockers = hiding.blockers.iter().map(|blocker| Blocker {
+        expression: with_values(kconfig, config, blocker.part),
+        value: blocker.value.to_string(),
+        line: kconfig.quote(blocker.location),
+    });
+    Cause::Hidden { blockers: blockers.collect(), prompt: kconfig.quote(hiding.prompt) }
+}
+
+/// An expression with the value of each of its symbols behind it.
+pub(crate) fn with_values(
+    kconfig: &Kconfig,
+    config: &mut Config<'_>,
+    expr: kconfig::ExprId,
+) -> String {
+    kconfig::expression_text(&kconfig.model, expr, &mut |symbol| {
+        let known = &kconfig.model[symbol];
+        match known.kind {
+            _ if known.is_const => known.name.to_string(),
+            Type::Unknown => format!("{} [undefined]", known.name),
+            _ => format!("{} [={}]", known.name, config.value(symbol).as_str()),
+        }
+    })
+}
+
+fn selectors(kconfig: &Kconfig, all: &[kconfig::Selector]) -> Vec<Selector> {
+    let selector = |one: &kconfig::Selector| Selector {
+        symbol: kconfig.model[one.symbol].name.to_string(),
+        value: one.value.to_string(),
+        line: kconfig.quote(one.location),
+    };
+    all.iter().map(selector).collect()
+}
+
+pub(crate) fn type_name(kind: Type) -> &'static str {
+    match kind {
+        Type::Unknown => "unknown",
+        Type::Bool => "bool",
+        Type::Tristate => "tristate",
+        Type::Int => "int",
+        Type::Hex => "hex",
+        Type::String => "string",
+    }
+}
+
+/// What can be said of a name that the tree does not define for this arch.
+pub(super) fn of_unknown(kconfig: &Kconfig, name: &str) -> Cause {
+    let names = kconfig.model.defined_symbols().map(|(_, symbol)| &symbol.name);
+    let near = names.map(|known| (strsim::jaro_winkler(name, known), known));
+    let near = near.filter(|(score, _)| *score > 0.9).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = near.map(|(_, known)| known.to_string());
+    Cause::Unknown { near, only_in: kconfig.other_arches_with(name) }
+}

@@ -1,0 +1,166 @@
+//! Target, assignments and tree to a `.config`: what `make allnoconfig` makes of the assignments as
+//! `KCONFIG_ALLCONFIG`. What did not come out as asked is explained by the history where that is
+//! possible, and else is a finding with its cause.
+
+mod answers;
+mod cause;
+mod environment;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use kconfig::{Config, Mode};
+use serde::{Deserialize, Serialize};
+use vmm_kernel::Arch;
+
+use crate::fragment::{Assignment, Place, config_line};
+use crate::history::{History, Past};
+use crate::source::KernelVersion;
+
+pub(crate) use cause::Cause;
+pub(crate) use tree::{Kconfig, Kconfigs};
+
+/// A `.config`, and what became of the requests for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Resolved {
+    pub dot_config: String,
+    /// Requests that did not come out as asked.
+    pub findings: Vec<Finding>,
+    /// Requests that the history translated or took out.
+    pub notes: Vec<Note>,
+}
+
+/// A requested symbol that did not come out as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    pub symbol: String,
+    pub asked: String,
+    /// What stands in the `.config`; `n` also where nothing does.
+    pub got: String,
+    pub place: Place,
+    /// The line that asks for it.
+    pub line: String,
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// A request that the history changed for this tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub symbol: String,
+    pub place: Place,
+    pub past: Past,
+}
+
+/// What a tree of `version` makes of the requests for a kernel for `arch`. Symbols that do not come
+/// out are findings, not errors.
+pub(crate) fn resolve(
+    kconfig: &Kconfig,
+    version: &KernelVersion,
+    arch: Arch,
+    history: &History,
+    assignments: &[Assignment],
+) -> Resolved {
+    let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+    let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
+    let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
+    let dot_config = config.dot_config();
+    let mut findings = vec![];
+    for (asked, got) in compare(&dot_config, &asked) {
+        let cause = match kconfig.model.defined(&asked.symbol) {
+            Some(symbol) => cause::of_symbol(kconfig, &mut config, symbol, &asked.value),
+            None => cause::of_unknown(kconfig, &asked.symbol),
+        };
+        let Assignment { symbol, value, place, text } = asked.clone();
+        findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
+    }
+    Resolved { dot_config, findings, notes }
+}
+
+/// The requests in the names that this tree knows, without those that it cannot know.
+fn translate(
+    kconfig: &Kconfig,
+    version: &KernelVersion,
+    arch: Arch,
+    history: &History,
+    assignments: &[Assignment],
+) -> (Vec<Assignment>, Vec<Note>) {
+    let knows = |name: &str| kconfig.model.defined(name).is_some();
+    let (mut translated, mut notes) = (vec![], vec![]);
+    for assignment in assignments {
+        let symbol = &assignment.symbol;
+        let unknown = !knows(symbol);
+        let past = unknown.then(|| history.explain(symbol, arch, version, knows)).flatten();
+        match &past {
+            None => translated.push(assignment.clone()),
+            Some(Past::Called(name)) => {
+                translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
+            }
+            Some(Past::CameWith(_) | Past::WentWith(_)) => {}
+        }
+        let place = assignment.place.clone();
+        notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));
+    }
+    (translated, notes)
+}
+
+/// The requests whose value in the `.config` is another one, with that value.
+fn compare<'a>(dot_config: &str, assignments: &'a [Assignment]) -> Vec<(&'a Assignment, String)> {
+    let values = values(dot_config);
+    let got = |asked: &Assignment| values.get(asked.symbol.as_str()).copied().unwrap_or("n");
+    let differing = assignments.iter().filter(|asked| !same(got(asked), &asked.value));
+    differing.map(|asked| (asked, got(asked).to_owned())).collect()
+}
+
+/// Hexadecimal digits compare whatever their case: `conf` keeps the spelling it was given.
+fn same(got: &str, asked: &str) -> bool {
+    got == asked || (asked.starts_with("0x") && got.eq_ignore_ascii_case(asked))
+}
+
+/// Symbol to value, for every symbol that a `.config` sets.
+pub(crate) fn values(dot_config: &str) -> BTreeMap<&str, &str> {
+    dot_config.lines().filter_map(|line| line.strip_prefix("CONFIG_")?.split_once('=')).collect()
+}
+
+/// Symbols whose value differs between what was resolved and what kbuild left, with both lines.
+pub(crate) fn differences(resolved: &str, left: &str) -> Vec<(String, String)> {
+    let (before, after) = (values(resolved), values(left));
+    let symbols: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let value = |map: &BTreeMap<&str, &str>, symbol: &str| {
+        config_line(symbol, map.get(symbol).copied().unwrap_or("n"))
+    };
+    symbols
+        .into_iter()
+        .map(|symbol| (value(&before, symbol), value(&after, symbol)))
+        .filter(|(before, after)| before != after)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_as_asked_only_with_its_value() {
+        let assign = |symbol: &str, value: &str| Assignment {
+            symbol: symbol.into(),
+            value: value.into(),
+            place: Place { path: "f.conf".into(), line: 1 },
+            text: String::new(),
+        };
+        let asked = [
+            assign("A", "y"),
+            assign("B", "n"),
+            assign("C", "n"),
+            assign("D", "0xFF"),
+            assign("E", "m"),
+            assign("F", "y"),
+            assign("G", "\"x\""),
+        ];
+        let config = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\nCONFIG_D=0xff\nCONFIG_E=y\nCONFIG_G=\"x\"\n";
+        let found: Vec<_> =
+            compare(config, &asked).into_iter().map(|(a, got)| (a.symbol.clone(), got)).collect();
+        let expected = [("C", "y"), ("E", "y"), ("F", "n")];
+        assert_eq!(found, expected.map(|(symbol, got)| (symbol.to_owned(), got.to_owned())));
+    }
+}

@@ -1,0 +1,168 @@
+//! A tree's Kconfig, as the engine reads it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use kconfig::{Dialect, Host, Location, Model, Severity};
+use xshell::cmd;
+
+use super::answers::Answers;
+use super::environment::Environment;
+use crate::diag::{BadInputs, Quote, bad_kconfig};
+use crate::shell::Shell;
+use crate::source::Tree;
+use crate::toolchain::KbuildArch;
+
+/// For one command of `$(shell …)`.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a tree's Kconfig says to one arch and toolchain.
+#[derive(Debug)]
+pub(crate) struct Kconfig {
+    pub model: Model,
+    dir: Utf8PathBuf,
+}
+
+impl Kconfig {
+    /// Reads it. Answers of the tools are kept below `work`.
+    ///
+    /// # Errors
+    /// If the tree's own tools would refuse it.
+    pub(crate) fn read(
+        shell: &Shell,
+        tree: &Tree,
+        arch: &KbuildArch,
+        work: &Utf8Path,
+    ) -> Result<Self> {
+        let environment = Environment::new(tree, arch)?;
+        let folder = work.join("kconfig");
+        let name = format!("{}.json", &environment.identity[..16]);
+        // Commands compile things in the folder that they run in.
+        let there = folder.join("run");
+        std::fs::create_dir_all(&there)
+            .with_context(|| format!("failed to create folder {there}"))?;
+        let answers = RefCell::new(Answers::read(folder.join(name), &tree.dir));
+        let mut host = TreeHost { shell, dir: &tree.dir, there, environment, answers };
+        for (variable, command) in host.environment.version_texts() {
+            let text = host.shell(&command).unwrap_or_default();
+            let text = text.trim_end_matches('\n').replace('#', "");
+            host.environment.variables.insert(variable.to_owned(), text);
+        }
+        let (major, minor) = tree.version.numbers();
+        let (model, problems) = kconfig::parse(&host, "Kconfig", Dialect::of(major, minor));
+        shell.check_interrupt()?;
+        host.answers.borrow().write()?;
+        let kconfig = Kconfig { model, dir: tree.dir.clone() };
+        let errors: Vec<_> = problems
+            .iter()
+            .filter(|problem| problem.problem.severity() == Severity::Error)
+            .map(|problem| bad_kconfig(&kconfig, problem))
+            .collect();
+        BadInputs::none(errors)
+            .with_context(|| format!("failed to read the Kconfig files of {}", tree.dir))?;
+        Ok(kconfig)
+    }
+
+    /// A line of the tree, as it stands there.
+    pub(crate) fn quote(&self, location: Location) -> Quote {
+        let path = Utf8PathBuf::from(self.model.path(location.file));
+        let text = std::fs::read(self.dir.join(&path)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let line = usize::try_from(location.line).unwrap_or_default();
+        let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        Quote { path, line, text }
+    }
+}
+
+impl Kconfig {
+    /// The folders below `arch` whose Kconfig files define a symbol of that name.
+    pub(crate) fn other_arches_with(&self, name: &str) -> Vec<String> {
+        let defines = |path: &Utf8Path| {
+            let text = std::fs::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            text.lines().any(|line| {
+                let mut words = line.split_ascii_whitespace();
+                matches!(words.next(), Some("config" | "menuconfig")) && words.next() == Some(name)
+            })
+        };
+        let mut found = vec![];
+        for entry in self.dir.join("arch").read_dir_utf8().into_iter().flatten().flatten() {
+            let files = walkdir::WalkDir::new(entry.path()).into_iter().flatten();
+            let mut files =
+                files.filter_map(|file| Utf8PathBuf::from_path_buf(file.into_path()).ok());
+            let is_kconfig =
+                |path: &Utf8PathBuf| path.file_name().is_some_and(|n| n.starts_with("Kconfig"));
+            if files.any(|path| is_kconfig(&path) && defines(&path)) {
+                found.push(entry.file_name().to_owned());
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// The Kconfig of one tree for each arch that is asked for, read once.
+pub(crate) struct Kconfigs<'a> {
+    shell: &'a Shell,
+    tree: &'a Tree,
+    work: &'a Utf8Path,
+    read: RefCell<BTreeMap<KbuildArch, Rc<Kconfig>>>,
+}
+
+impl<'a> Kconfigs<'a> {
+    pub(crate) fn new(shell: &'a Shell, tree: &'a Tree, work: &'a Utf8Path) -> Self {
+        Kconfigs { shell, tree, work, read: RefCell::default() }
+    }
+
+    pub(crate) fn of(&self, arch: &KbuildArch) -> Result<Rc<Kconfig>> {
+        if let Some(known) = self.read.borrow().get(arch) {
+            return Ok(known.clone());
+        }
+        let kconfig = Rc::new(Kconfig::read(self.shell, self.tree, arch, self.work)?);
+        self.read.borrow_mut().insert(arch.clone(), kconfig.clone());
+        Ok(kconfig)
+    }
+}
+
+struct TreeHost<'a> {
+    shell: &'a Shell,
+    dir: &'a Utf8Path,
+    there: Utf8PathBuf,
+    environment: Environment,
+    answers: RefCell<Answers>,
+}
+
+impl Host for TreeHost<'_> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.dir.join(path)).ok()
+    }
+
+    fn shell(&self, command: &str) -> Result<String, String> {
+        if let Some(known) = self.answers.borrow().get(command) {
+            return Ok(known.to_owned());
+        }
+        let mut run: Command = cmd!(self.shell.sh, "sh -c {command}").into();
+        for name in Environment::foreign() {
+            run.env_remove(name);
+        }
+        run.current_dir(&self.there).envs(&self.environment.variables);
+        let run = self.shell.run(run, DEADLINE).map_err(|error| format!("{error:#}"))?;
+        if run.timed_out {
+            return Err(run.how());
+        }
+        self.answers.borrow_mut().insert(command, &run.stdout);
+        Ok(run.stdout)
+    }
+
+    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
+        let own = self.environment.variables.get(name).map(|value| Cow::Borrowed(value.as_str()));
+        let foreign = || Environment::foreign().any(|foreign| foreign == name);
+        own.or_else(|| std::env::var(name).ok().filter(|_| !foreign()).map(Cow::Owned))
+    }
+}
