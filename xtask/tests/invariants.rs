@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
 const STAGES: [&str; 14] = [
-    "setup",
     "workspace",
     "plan",
     "source",
     "fragment",
     "history",
     "toolchain",
+    "setup",
     "resolve",
     "kbuild",
     "image",

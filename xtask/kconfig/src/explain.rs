@@ -7,6 +7,7 @@ use crate::expr::{Expr, ExprId};
 use crate::model::{EntryId, EntryKind, Location, Prompt, Reverse, SymbolId, Type};
 use crate::number;
 use crate::tristate::Tristate;
+use Tristate::M;
 
 /// Why a symbol is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Cause {
     /// It is a number beyond one of these ends.
     OutOfRange { low: Arc<str>, high: Arc<str>, location: Location },
     /// It has no prompt: only those that select it, and its defaults, say what it is.
-    NoPrompt { selected_by: Vec<Selector>, defaults: Vec<Location> },
+    NoPrompt { selected_by: Vec<Selector>, defaults: Vec<Hiding> },
     /// It has prompts, and something keeps each of them from being seen.
     Hidden { prompts: Vec<Hiding> },
     /// Something that is on wants it at least so.
@@ -27,10 +28,11 @@ pub enum Cause {
     OtherMember { choice: Location, set: Option<SymbolId> },
 }
 
-/// What keeps a prompt from being seen.
+/// What keeps a prompt from being seen, or a default from counting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hiding {
-    pub prompt: Location,
+    /// The line of the prompt or the default.
+    pub line: Location,
     pub blockers: Vec<Blocker>,
 }
 
@@ -125,7 +127,12 @@ impl Config<'_> {
 
     fn why_promptless(&mut self, symbol: SymbolId) -> Cause {
         let selected_by = self.selectors(symbol, |_| true);
-        let defaults = self.model[symbol].defaults.iter().map(|default| default.location).collect();
+        let model = self.model;
+        let defaults = model[symbol].defaults.iter().map(|default| Hiding {
+            line: default.location,
+            blockers: self.blockers(default.own_condition, default.location, default.entry, M),
+        });
+        let defaults = defaults.collect();
         Cause::NoPrompt { selected_by, defaults }
     }
 
@@ -142,13 +149,20 @@ impl Config<'_> {
     fn why_hidden(&mut self, symbol: SymbolId, wanted: Tristate) -> Cause {
         let model = self.model;
         let hiding = |prompt: &Prompt| Hiding {
-            prompt: prompt.location,
-            blockers: self.blockers_of_prompt(prompt, wanted),
+            line: prompt.location,
+            blockers: self.blockers(prompt.own_condition, prompt.location, prompt.entry, wanted),
         };
         Cause::Hidden { prompts: model[symbol].prompts.iter().map(hiding).collect() }
     }
 
-    fn blockers_of_prompt(&mut self, prompt: &Prompt, wanted: Tristate) -> Vec<Blocker> {
+    /// The parts of a condition, and of those of the entries around it, that are too little.
+    fn blockers(
+        &mut self,
+        own_condition: ExprId,
+        line: Location,
+        entry: EntryId,
+        wanted: Tristate,
+    ) -> Vec<Blocker> {
         let model = self.model;
         let mut found = vec![];
         let mut add = |config: &mut Self, condition, location| {
@@ -159,23 +173,35 @@ impl Config<'_> {
                 }
             }
         };
-        add(self, prompt.own_condition, prompt.location);
-        let mut at = prompt.entry;
+        add(self, own_condition, line);
+        let mut at = entry;
         loop {
-            let entry = &model[at];
-            for (condition, location) in &entry.conditions {
+            let around = &model[at];
+            for (condition, location) in &around.conditions {
                 add(self, *condition, *location);
             }
-            if at != prompt.entry {
-                add(self, entry.visible_if, entry.location);
-                if let (EntryKind::Choice(_), Some(title)) = (entry.kind, model.prompt_of(at)) {
+            if at != entry {
+                add(self, around.visible_if, around.location);
+                if let (EntryKind::Choice(_), Some(title)) = (around.kind, model.prompt_of(at)) {
                     add(self, title.own_condition, title.location);
                 }
             }
             if at == EntryId::ROOT {
                 return found;
             }
-            at = entry.parent;
+            at = around.parent;
+        }
+    }
+
+    /// Every line that says what an entry depends on, its own and those of the entries around it.
+    pub fn conditions_of(&self, entry: EntryId) -> Vec<(ExprId, Location)> {
+        let (mut at, mut found) = (entry, vec![]);
+        loop {
+            found.extend(self.model[at].conditions.iter().copied());
+            if at == EntryId::ROOT {
+                return found;
+            }
+            at = self.model[at].parent;
         }
     }
 

@@ -118,6 +118,8 @@ pub struct Prompt {
 #[derive(Debug, Clone)]
 pub struct DefaultValue {
     pub value: ExprId,
+    /// What stands after its own `if`.
+    pub own_condition: ExprId,
     pub condition: ExprId,
     pub entry: EntryId,
     pub location: Location,

@@ -4,8 +4,10 @@ mod args;
 mod boot;
 mod check;
 mod ci;
+mod explain;
 mod kernel;
 mod plan;
+mod resolve;
 mod setup;
 mod source;
 
@@ -114,8 +116,12 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     /// Take every step of the test: format, lint, tests, real builds, real boots
     Ci(ci::CiArgs),
+    /// Say why a symbol has its value, and what would turn it on
+    Explain(explain::ExplainArgs),
     /// Print the targets that `kernel` would make for the same flags
     Plan(plan::PlanArgs),
+    /// Write the .config that the kernel's own conf would write
+    Resolve(resolve::ResolveArgs),
     /// Show and install what this host lacks for a build and a boot
     Setup(setup::SetupArgs),
     /// Fetch, list and verify the pinned kernel sources
@@ -129,7 +135,9 @@ impl Command {
             Command::Boot(args) => args.run(ctx),
             Command::Check(args) => args.run(ctx),
             Command::Ci(args) => args.run(ctx),
+            Command::Explain(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
+            Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),
             Command::Source(args) => args.run(ctx),
         }

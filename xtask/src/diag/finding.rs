@@ -4,7 +4,7 @@ use annotate_snippets::{Level, Message, Renderer, Snippet};
 
 use super::Quote;
 use crate::fragment::config_line;
-use crate::resolve::{Cause, Finding};
+use crate::resolve::{Blocker, Cause, Finding};
 
 /// A line to draw, and what is said of it.
 struct Drawn<'a> {
@@ -21,11 +21,11 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
     };
     let title =
         format!("{} comes out as {}", config_line(&finding.symbol, &finding.asked), finding.got);
-    let (label, drawn, notes) = explain(finding);
+    let (label, drawn, notes) = explain(&finding.cause);
     let first = Drawn { line: &asked, label };
-    let mut message = Level::Error.title(&title).snippet(snippet(&first, Level::Error));
+    let mut message = Level::Error.title(&title).snippet(snippet(&first));
     for one in &drawn {
-        message = message.snippet(snippet(one, Level::Info));
+        message = message.snippet(snippet(one));
     }
     let message = notes
         .iter()
@@ -33,20 +33,19 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
     Renderer::styled().render(message).to_string()
 }
 
-fn snippet<'a>(drawn: &'a Drawn<'a>, level: Level) -> Snippet<'a> {
+fn snippet<'a>(drawn: &'a Drawn<'a>) -> Snippet<'a> {
     let text = &drawn.line.text;
     let start = text.len() - text.trim_start().len();
     let end = text.trim_end().len().max(start);
     Snippet::source(text)
         .origin(drawn.line.path.as_str())
         .line_start(drawn.line.line)
-        .annotation(level.span(start..end).label(&drawn.label))
+        .annotation(Level::Error.span(start..end).label(&drawn.label))
 }
 
 /// What stands under the fragment's line, the lines of the tree, and what no line shows.
-fn explain(finding: &Finding) -> (String, Vec<Drawn<'_>>, Vec<String>) {
-    let symbol = &finding.symbol;
-    match &finding.cause {
+fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
+    match cause {
         Cause::Unknown { near, only_in } => {
             let mut notes = vec![];
             notes.extend(near.as_ref().map(|near| format!("did you mean CONFIG_{near}?")));
@@ -56,7 +55,7 @@ fn explain(finding: &Finding) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             ("this tree has no such symbol".to_owned(), vec![], notes)
         }
         Cause::WrongType { kind, definition } => {
-            let label = format!("{symbol} is of type {kind}");
+            let label = format!("its type is {kind}");
             ("no value of its type".to_owned(), vec![Drawn { line: definition, label }], vec![])
         }
         Cause::NoModules { modules } => {
@@ -73,23 +72,19 @@ fn explain(finding: &Finding) -> (String, Vec<Drawn<'_>>, Vec<String>) {
                 line: &by.line,
                 label: format!("{} selects it, and is {}", by.symbol, by.value),
             }));
-            drawn.extend(
-                defaults
-                    .iter()
-                    .take(MOST)
-                    .map(|default| Drawn { line: default, label: "a default of its".to_owned() }),
-            );
+            for default in defaults.iter().take(MOST) {
+                let label = match default.blockers.is_empty() {
+                    true => "a default, and no more than this",
+                    false => "a default, which does not count here",
+                };
+                drawn.push(Drawn { line: &default.line, label: label.to_owned() });
+                drawn.extend(default.blockers.iter().map(too_little));
+            }
             let notes = more(selected_by.len(), "select it").into_iter().collect();
             ("only a select or a default sets it".to_owned(), drawn, notes)
         }
         Cause::Hidden { prompt, blockers } => {
-            let mut drawn: Vec<_> = blockers
-                .iter()
-                .map(|one| Drawn {
-                    line: &one.line,
-                    label: format!("{}: this is {}", one.expression, one.value),
-                })
-                .collect();
+            let mut drawn: Vec<_> = blockers.iter().map(too_little).collect();
             if drawn.is_empty() {
                 drawn.push(Drawn { line: prompt, label: "its prompt".to_owned() });
             }
@@ -110,6 +105,22 @@ fn explain(finding: &Finding) -> (String, Vec<Drawn<'_>>, Vec<String>) {
         }
         Cause::Unclear => ("its value changed while it was computed".to_owned(), vec![], vec![]),
     }
+}
+
+/// A cause in one line.
+pub(crate) fn cause_text(cause: &Cause) -> String {
+    let (label, drawn, notes) = explain(cause);
+    let lines = drawn.iter().map(|drawn| format!("{} ({})", drawn.label, drawn.line));
+    let details: Vec<String> = lines.chain(notes).collect();
+    match details.is_empty() {
+        true => label,
+        false => format!("{label}: {}", details.join("; ")),
+    }
+}
+
+fn too_little(blocker: &Blocker) -> Drawn<'_> {
+    let label = format!("{}: this is {}", blocker.expression, blocker.value);
+    Drawn { line: &blocker.line, label }
 }
 
 /// Lines of one kind that are drawn.

@@ -27,10 +27,10 @@ impl fmt::Display for Quote {
 /// What of a tree's Kconfig its own tools would refuse, as bad input with its place.
 pub(crate) fn bad_kconfig(kconfig: &Kconfig, diagnostic: &Diagnostic) -> BadInput {
     let Quote { path, line, text } = kconfig.quote(diagnostic.location);
-    BadInput { path, line, message: text_of(kconfig, &diagnostic.problem), source: text }
+    BadInput { path, line, message: problem_text(kconfig, &diagnostic.problem), source: text }
 }
 
-fn text_of(kconfig: &Kconfig, problem: &Problem) -> String {
+pub(super) fn problem_text(kconfig: &Kconfig, problem: &Problem) -> String {
     use Problem as P;
     match problem {
         P::NoFile { path } => format!("there is no file {path}"),

@@ -1,6 +1,7 @@
 //! The only place that words errors and findings for people: what an error carries beside its
 //! message, and how a failed run is told. What a run that goes well says is in `tell`.
 
+mod explained;
 mod finding;
 mod kconfig;
 mod tell;
@@ -14,9 +15,12 @@ use serde::Serialize;
 
 use crate::shell::Interrupted;
 
+pub(crate) use explained::explained_text;
+pub(crate) use finding::cause_text;
 pub(crate) use kconfig::{Quote, bad_kconfig};
 pub(crate) use tell::{
-    plan_table, print_result, tell_built, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
+    plan_table, print_result, tell_built, tell_dot_config, tell_no_overlay, tell_plan,
+    tell_refused, tell_resolved,
 };
 
 /// An error with what to do next.

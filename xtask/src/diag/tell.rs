@@ -7,13 +7,15 @@ use anyhow::Result;
 use camino::Utf8Path;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use kconfig::Diagnostic;
 
 use super::finding::finding_text;
+use super::kconfig::problem_text;
 use super::style;
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Note, Resolved};
+use crate::resolve::{Kconfig, Note, Resolved};
 use crate::source::KernelVersion;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
@@ -106,6 +108,14 @@ fn note_text(note: &Note) -> String {
         Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+    }
+}
+
+/// Says what in a `.config` was not understood. Its lines are counted through all files given.
+pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &[Diagnostic]) {
+    for problem in problems {
+        let line = problem.location.line;
+        warn(progress, format!("line {line}: {}", problem_text(kconfig, &problem.problem)));
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Cause {
     NoPrompt {
         definition: Quote,
         selected_by: Vec<Selector>,
-        defaults: Vec<Quote>,
+        defaults: Vec<Default>,
     },
     /// Its prompt cannot be seen, because each of these is too little.
     Hidden {
@@ -52,6 +52,13 @@ pub(crate) enum Cause {
     },
     /// Its value was computed from something that changed on the way.
     Unclear,
+}
+
+/// A default, and what keeps it from counting; nothing where its own value is too little.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Default {
+    pub line: Quote,
+    pub blockers: Vec<Blocker>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,11 +103,20 @@ pub(super) fn of_symbol(
         Some(kconfig::Cause::NoPrompt { selected_by, defaults }) => Cause::NoPrompt {
             definition: definition(),
             selected_by: selectors(kconfig, &selected_by),
-            defaults: defaults.into_iter().map(|default| kconfig.quote(default)).collect(),
+            defaults: defaults
+                .iter()
+                .map(|default| Default {
+                    line: kconfig.quote(default.line),
+                    blockers: blockers(kconfig, config, &default.blockers),
+                })
+                .collect(),
         },
         Some(kconfig::Cause::Hidden { prompts }) => {
             let nearest = prompts.into_iter().min_by_key(|prompt| prompt.blockers.len());
-            nearest.map_or(Cause::Unclear, |hiding| hidden(kconfig, config, hiding))
+            nearest.map_or(Cause::Unclear, |hiding| Cause::Hidden {
+                prompt: kconfig.quote(hiding.line),
+                blockers: blockers(kconfig, config, &hiding.blockers),
+            })
         }
         Some(kconfig::Cause::Selected { by }) => Cause::Selected { by: selectors(kconfig, &by) },
         Some(kconfig::Cause::OtherMember { choice, set }) => Cause::OtherMember {
@@ -110,13 +126,13 @@ pub(super) fn of_symbol(
     }
 }
 
-fn hidden(kconfig: &Kconfig, config: &mut Config<'_>, hiding: kconfig::Hiding) -> Cause {
-    let blockers = hiding.blockers.iter().map(|blocker| Blocker {
+fn blockers(kconfig: &Kconfig, config: &mut Config<'_>, all: &[kconfig::Blocker]) -> Vec<Blocker> {
+    let blocker = |blocker: &kconfig::Blocker| Blocker {
         expression: with_values(kconfig, config, blocker.part),
         value: blocker.value.to_string(),
         line: kconfig.quote(blocker.location),
-    });
-    Cause::Hidden { blockers: blockers.collect(), prompt: kconfig.quote(hiding.prompt) }
+    };
+    all.iter().map(blocker).collect()
 }
 
 /// An expression with the value of each of its symbols behind it.
@@ -135,7 +151,7 @@ pub(crate) fn with_values(
     })
 }
 
-fn selectors(kconfig: &Kconfig, all: &[kconfig::Selector]) -> Vec<Selector> {
+pub(super) fn selectors(kconfig: &Kconfig, all: &[kconfig::Selector]) -> Vec<Selector> {
     let selector = |one: &kconfig::Selector| Selector {
         symbol: kconfig.model[one.symbol].name.to_string(),
         value: one.value.to_string(),
@@ -157,9 +173,24 @@ pub(crate) fn type_name(kind: Type) -> &'static str {
 
 /// What can be said of a name that the tree does not define for this arch.
 pub(super) fn of_unknown(kconfig: &Kconfig, name: &str) -> Cause {
+    Cause::Unknown { near: nearest(kconfig, name), only_in: kconfig.other_arches_with(name) }
+}
+
+fn nearest(kconfig: &Kconfig, name: &str) -> Option<String> {
     let names = kconfig.model.defined_symbols().map(|(_, symbol)| &symbol.name);
     let near = names.map(|known| (strsim::jaro_winkler(name, known), known));
     let near = near.filter(|(score, _)| *score > 0.9).max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map(|(_, known)| known.to_string());
-    Cause::Unknown { near, only_in: kconfig.other_arches_with(name) }
+    near.map(|(_, known)| known.to_string())
+}
+
+impl Kconfig {
+    /// What to do about a name that the tree does not define for this arch.
+    pub(crate) fn hint_for_unknown(&self, name: &str) -> String {
+        let only_in = self.other_arches_with(name);
+        match nearest(self, name) {
+            _ if !only_in.is_empty() => format!("it is defined only for {}", only_in.join(", ")),
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("search the tree: grep -rw {name} --include='Kconfig*'"),
+        }
+    }
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod cause;
 mod environment;
+mod explain;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use crate::fragment::{Assignment, Place, config_line};
 use crate::history::{History, Past};
 use crate::source::KernelVersion;
 
-pub(crate) use cause::Cause;
+pub(crate) use cause::{Blocker, Cause, Selector};
+pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
 /// A `.config`, and what became of the requests for it.
@@ -78,7 +80,7 @@ pub(crate) fn resolve(
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.
-fn translate(
+pub(crate) fn translate(
     kconfig: &Kconfig,
     version: &KernelVersion,
     arch: Arch,

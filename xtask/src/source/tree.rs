@@ -22,6 +22,17 @@ pub(crate) struct Tree {
     pub(crate) pinned: bool,
 }
 
+impl Tree {
+    /// Linux's names of the architectures that it has, in order.
+    pub(crate) fn arches(&self) -> Vec<String> {
+        let folders = self.dir.join("arch").read_dir_utf8().into_iter().flatten().flatten();
+        let with_kconfig = folders.filter(|folder| folder.path().join("Kconfig").is_file());
+        let mut names: Vec<_> = with_kconfig.map(|folder| folder.file_name().to_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
 /// Looks at a folder of the user's own.
 ///
 /// # Errors

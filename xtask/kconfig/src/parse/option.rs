@@ -126,7 +126,8 @@ impl Parser<'_> {
             "default" | "def_bool" | "def_tristate" => {
                 let value = self.expression(tokens);
                 let condition = self.condition(tokens);
-                let default = DefaultValue { value, condition, entry, location };
+                let own_condition = condition;
+                let default = DefaultValue { value, own_condition, condition, entry, location };
                 self.model[symbol].defaults.push(default);
                 if let Some(kind) = type_of(word) {
                     self.set_type(symbol, kind);

@@ -105,6 +105,17 @@ fn with_lines<'m>(model: &'m Model, asked: &str, lines: &Lines) -> Config<'m> {
     Config::resolve(model, Mode::AllNo, Some(&all.join("\n"))).0
 }
 
+impl<'m> Config<'m> {
+    /// The configuration of `asked` (as `mend` takes it) with a symbol turned off, and with what
+    /// selects it.
+    #[must_use]
+    pub fn without(model: &'m Model, asked: &str, symbol: SymbolId) -> Self {
+        let wanted = Lines::from([(symbol, "n".to_owned())]);
+        let lines = mend(model, asked, &wanted).unwrap_or(wanted);
+        with_lines(model, asked, &lines)
+    }
+}
+
 /// The first that does not come out.
 fn missed(config: &mut Config<'_>, lines: &Lines) -> Option<(SymbolId, String)> {
     let wrong = lines.iter().find(|(symbol, value)| !is(config, **symbol, value));

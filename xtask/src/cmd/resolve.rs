@@ -1,0 +1,178 @@
+//! `cargo xtask resolve`: the `.config` that the tree's own `conf` would write, without it.
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use kconfig::{Config, Mode};
+use serde::Serialize;
+use vmm_kernel::{Arch, KernelType};
+
+use crate::cmd::args::SourceArgs;
+use crate::cmd::{Answer, Context};
+use crate::diag::{self, Hint, did_you_mean};
+use crate::fragment;
+use crate::history::History;
+use crate::plan::{Request, plan};
+use crate::resolve::{Finding, Kconfig, Kconfigs, resolve};
+use crate::source::Tree;
+use crate::toolchain::{KbuildArch, Toolchain};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Architecture, by Kuasar's name or Linux's own: aarch64, arm64, riscv [default: the host's]
+    #[arg(long)]
+    arch: Option<String>,
+    /// How what nobody asked for is answered: as `make MODE` does
+    #[arg(long, default_value = "allnoconfig", value_parser = MODES)]
+    mode: String,
+    /// A .config or fragments, one on top of the other
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kernel_type")]
+    config: Vec<Utf8PathBuf>,
+    /// Take what the list of a kernel type asks for
+    #[arg(long = "type", alias = "kernel-type", value_name = "TYPE")]
+    kernel_type: Option<KernelType>,
+    /// Folder with the lists and fragments [default: the workspace's]
+    #[arg(long, value_name = "DIR")]
+    kernel_conf_dir: Option<Utf8PathBuf>,
+    /// Prefix of the cross tools, such as aarch64-linux-gnu-
+    #[arg(long, value_name = "PREFIX")]
+    cross_compile: Option<String>,
+    /// Write only what differs from the defaults, as `make savedefconfig` does
+    #[arg(long)]
+    savedefconfig: bool,
+    /// Write to this file [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<Utf8PathBuf>,
+}
+
+const MODES: [&str; 6] =
+    ["allnoconfig", "allyesconfig", "allmodconfig", "alldefconfig", "olddefconfig", "defconfig"];
+
+#[derive(Debug, Serialize)]
+struct Answered {
+    config: String,
+    findings: Vec<Finding>,
+}
+
+impl ResolveArgs {
+    pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        let workspace = Workspace::read(&ctx.shell)?;
+        let conf_dir = match &self.kernel_conf_dir {
+            Some(dir) => camino::absolute_utf8(dir)?,
+            None => workspace.conf_dir(),
+        };
+        let tree = self.source.tree(ctx, &workspace, &conf_dir)?;
+        let arch = self.kbuild_arch(ctx, &tree)?;
+        let kconfig = Kconfigs::new(&ctx.shell, &tree, &workspace.work).of(&arch)?;
+        let mut answered = match self.kernel_type {
+            Some(kernel_type) => self.list(ctx, &workspace, &tree, &kconfig, kernel_type)?,
+            None => self.files(ctx, &kconfig)?,
+        };
+        if self.savedefconfig {
+            let (mut config, _) =
+                Config::resolve(&kconfig.model, Mode::OldDefault, Some(&answered.config));
+            answered.config = config.defconfig();
+        }
+        match &self.output {
+            Some(file) => {
+                write(file, &answered.config)?;
+                ctx.print(&answered.findings, |_| String::new())?;
+            }
+            None => ctx.print(&answered, |answered| answered.config.clone())?,
+        }
+        Ok(if answered.findings.is_empty() { Answer::Yes } else { Answer::No })
+    }
+
+    fn mode(&self) -> Mode {
+        let named = Mode::NAMES.iter().find(|(name, _)| *name == self.mode);
+        named.map_or(Mode::AllNo, |(_, mode)| *mode)
+    }
+
+    /// Kuasar's arches have their toolchain; for another one the host's compiler has to do, as it
+    /// does for kbuild.
+    fn kbuild_arch(&self, ctx: &Context, tree: &Tree) -> Result<KbuildArch> {
+        let name = match &self.arch {
+            Some(name) => name.as_str(),
+            None => Arch::host()?.kbuild(),
+        };
+        let prefix = self.cross_compile.as_deref();
+        if let Some(arch) = kuasar_arch(name) {
+            return Ok(Toolchain::find(&ctx.shell, arch, prefix)?.kbuild_arch());
+        }
+        let prefix = prefix.unwrap_or_default().to_owned();
+        let arch = KbuildArch { name: name.to_owned(), prefix };
+        if tree.dir.join("arch").join(arch.source()).join("Kconfig").is_file() {
+            return Ok(arch);
+        }
+        let known = tree.arches();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Err(anyhow!("{} has no architecture `{name}`", tree.dir))
+            .hint(|| did_you_mean(name, &known))
+    }
+
+    fn list(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        tree: &Tree,
+        kconfig: &Kconfig,
+        kernel_type: KernelType,
+    ) -> Result<Answered> {
+        ensure!(self.mode() == Mode::AllNo, "a list is resolved as allnoconfig, not {}", self.mode);
+        let arch = match &self.arch {
+            None => Arch::host()?,
+            Some(name) => kuasar_arch(name)
+                .with_context(|| format!("there is no list for architecture `{name}`"))?,
+        };
+        let request = Request {
+            arches: vec![arch],
+            types: vec![kernel_type],
+            conf_dir: self.kernel_conf_dir.as_deref().map(camino::absolute_utf8).transpose()?,
+            ..Request::default()
+        };
+        let plan = plan(workspace, &request)?;
+        let requested = fragment::read(workspace, &plan.conf_dir, &plan.targets[0])?.assignments;
+        let history = History::read(&plan.conf_dir)?;
+        let resolved = resolve(kconfig, &tree.version, arch, &history, &requested);
+        let name = plan.targets[0].variant();
+        diag::tell_resolved(ctx.progress, &name, &tree.version, requested.len(), &resolved);
+        Ok(Answered { config: resolved.dot_config, findings: resolved.findings })
+    }
+
+    fn files(&self, ctx: &Context, kconfig: &Kconfig) -> Result<Answered> {
+        let mut asked = String::new();
+        for file in &self.config {
+            let text = std::fs::read(file).with_context(|| format!("failed to read {file}"))?;
+            asked.push_str(&String::from_utf8_lossy(&text));
+            asked.push('\n');
+        }
+        let given = !self.config.is_empty();
+        if !given && matches!(self.mode(), Mode::OldDefault | Mode::Default) {
+            return Err(anyhow!("{} needs a configuration to start from", self.mode))
+                .hint(|| "name it with --config");
+        }
+        let (mut config, problems) =
+            Config::resolve(&kconfig.model, self.mode(), given.then_some(asked.as_str()));
+        diag::tell_dot_config(ctx.progress, kconfig, &problems);
+        Ok(Answered { config: config.dot_config(), findings: vec![] })
+    }
+}
+
+/// By its own name or by Linux's.
+fn kuasar_arch(name: &str) -> Option<Arch> {
+    Arch::ALL.iter().copied().find(|arch| arch.name() == name || arch.kbuild() == name)
+}
+
+fn write(file: &Utf8Path, text: &str) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = file.parent().filter(|folder| !folder.as_str().is_empty());
+        let temporary = tempfile::NamedTempFile::new_in(folder.unwrap_or(Utf8Path::new(".")))?;
+        std::fs::write(temporary.path(), text)?;
+        temporary.persist(file)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write {file}"))
+}
