@@ -78,6 +78,10 @@ fn more_files(fixture: &Fixture) {
             fixture.write(&format!("{tree}/{file}"), &fixture.read(&format!("tree/{file}")));
         }
     }
+    for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
+        fixture.write(&format!("broken/{file}"), &fixture.read(&format!("tree/{file}")));
+    }
+    fixture.write("broken/Kconfig", "config A\n\tbool \"a\"\n\tdepends on A\n\nif B\nblah\n");
     let old = fixture.read("tree/Makefile").replace("VERSION = 6", "VERSION = 5");
     fixture.write("old/Makefile", &old.replace("PATCHLEVEL = 12", "PATCHLEVEL = 4"));
     let list = "micro-kernel-x86_64.list";
@@ -90,5 +94,12 @@ fn more_files(fixture: &Fixture) {
     fixture.write("conf-overlay/hypervisor/cloud_hypervisor.conf", "CONFIG_PCI\n");
     fixture.write(&format!("conf-twice/{list}"), "base.conf\nnet.conf\n");
     fixture.write("conf-twice/base.conf", "CONFIG_HZ=100\n");
+    fixture.write(&format!("conf-findings/{list}"), "base.conf\n");
+    fixture.write(
+        "conf-findings/base.conf",
+        "# one of each\nCONFIG_WIRELESS=y\nCONFIG_MODEM=m\nCONFIG_RADIO=y\nCONFIG_NETT=y\n\
+         CONFIG_ARM_PART=y\nCONFIG_SPEED=12\nCONFIG_INET=7\nCONFIG_SALTED=y\nCONFIG_NET=y\n\
+         CONFIG_TONES=n\nCONFIG_SERIAL=y\nCONFIG_USB=m\nCONFIG_PLAIN=y\n",
+    );
     fixture.write("conf-twice/net.conf", "CONFIG_NET=y\nCONFIG_HZ=250\n");
 }
