@@ -103,6 +103,12 @@ impl History {
         self.of(symbol, arch).flat_map(|entry| &entry.was).map(String::as_str)
     }
 
+    /// The name that fragments use for what a tree calls `name`.
+    pub(crate) fn newest_name<'a>(&'a self, name: &'a str) -> &'a str {
+        let renamed = self.entries.iter().find(|entry| entry.was.iter().any(|older| older == name));
+        renamed.map_or(name, |entry| &entry.name)
+    }
+
     /// Explains a symbol that a tree of `version` does not know; `knows` answers for older names.
     pub(crate) fn explain(
         &self,

@@ -3,6 +3,7 @@
 mod boot;
 mod cmd;
 mod diag;
+mod edit;
 mod fragment;
 mod hash;
 mod history;

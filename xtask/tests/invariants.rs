@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 15] = [
     "workspace",
     "plan",
     "source",
     "fragment",
+    "edit",
     "history",
     "toolchain",
     "setup",

@@ -1,5 +1,7 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -10,11 +12,12 @@ use serde::Serialize;
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag;
+use crate::edit::{self, Edit};
 use crate::fragment::{self, Assignment};
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Kconfigs, Resolved, resolve};
+use crate::resolve::{Kconfig, Kconfigs, Mended, Resolved, Wanted, propose, resolve, translate};
 use crate::source::{Sources, Tree};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -35,6 +38,15 @@ pub(crate) struct CheckArgs {
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,
+    /// Say which lines would make this symbol come out, though no fragment asks for it [value: y]
+    #[arg(long, value_name = "SYMBOL[=VALUE]", value_delimiter = ',', help_heading = "Mending")]
+    want: Vec<String>,
+    /// Show how the fragments have to change for all to come out
+    #[arg(long, help_heading = "Mending")]
+    fix: bool,
+    /// Change them
+    #[arg(long, requires = "fix", help_heading = "Mending")]
+    yes: bool,
 }
 
 /// What one list came to on one tree.
@@ -45,6 +57,8 @@ struct Row {
     requested: usize,
     #[serde(flatten)]
     resolved: Resolved,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mended: Vec<Mended>,
 }
 
 impl CheckArgs {
@@ -52,23 +66,48 @@ impl CheckArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let mut rows = self.rows(ctx, &workspace, &plan)?;
+        let edited = edit::edit(&workspace.root, &edits(&rows))?;
+        diag::tell_mended(ctx.progress, rows.iter().flat_map(|row| &row.mended), self.fix);
+        if self.fix {
+            diag::tell_edited(ctx.progress, &edited);
+        }
+        if self.yes && !edited.is_empty() {
+            edit::write(&workspace.root, &edited)?;
+            ctx.progress.say("changed; resolving again");
+            rows = self.rows(ctx, &workspace, &plan)?;
+        }
+        ctx.print(&rows, |rows| table(rows))?;
+        Ok(if rows.iter().all(Row::is_fine) { Answer::Yes } else { Answer::No })
+    }
+
+    /// Resolves each list on each source.
+    fn rows(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<Vec<Row>> {
         // A slip in a list is told before anything is fetched.
         let history = History::read(&plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(self.order(ctx, &workspace, &plan, targets[0])?);
+            orders.push(self.order(ctx, workspace, plan, targets[0])?);
         }
         let mut rows = vec![];
-        for source in self.sources(&plan)? {
-            let tree = source.tree(ctx, &workspace, &plan.conf_dir)?;
+        for source in self.sources(plan)? {
+            let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             for order in &orders {
                 rows.push(order.check(ctx, &history, &tree, &kconfigs)?);
             }
         }
-        ctx.print(&rows, |rows| table(rows))?;
-        let fine = rows.iter().all(|row| row.resolved.findings.is_empty());
-        Ok(if fine { Answer::Yes } else { Answer::No })
+        Ok(rows)
+    }
+
+    /// What `--want` names.
+    fn wanted(&self) -> Vec<Wanted> {
+        let wanted = |word: &String| {
+            let word = word.strip_prefix("CONFIG_").unwrap_or(word);
+            let (symbol, value) = word.split_once('=').unwrap_or((word, "y"));
+            Wanted { symbol: symbol.to_owned(), value: value.to_owned() }
+        };
+        self.want.iter().map(wanted).collect()
     }
 
     fn sources(&self, plan: &Plan) -> Result<Vec<SourceArgs>> {
@@ -90,7 +129,8 @@ impl CheckArgs {
     ) -> Result<Order> {
         let requested = fragment::read(workspace, &plan.conf_dir, target)?;
         let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
-        Ok(Order { kernel: target.variant(), assignments: requested.assignments, toolchain })
+        let (kernel, assignments) = (target.variant(), requested.assignments);
+        Ok(Order { kernel, assignments, toolchain, wanted: self.wanted(), fix: self.fix })
     }
 }
 
@@ -99,6 +139,10 @@ struct Order {
     kernel: String,
     assignments: Vec<Assignment>,
     toolchain: Toolchain,
+    /// Beside what the list asks for.
+    wanted: Vec<Wanted>,
+    /// Look for what mends the list, too.
+    fix: bool,
 }
 
 impl Order {
@@ -109,15 +153,50 @@ impl Order {
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Row> {
-        let Order { kernel, assignments, toolchain } = self;
+        let Order { kernel, assignments, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
         let resolved = resolve(&kconfig, &tree.version, toolchain.arch, history, assignments);
         bar.finish_and_clear();
         let requested = assignments.len();
         diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);
-        Ok(Row { kernel: kernel.clone(), linux: tree.version.to_string(), requested, resolved })
+        let mended = self.mend(&kconfig, history, tree, &resolved);
+        let (kernel, linux) = (kernel.clone(), tree.version.to_string());
+        Ok(Row { kernel, linux, requested, resolved, mended })
     }
+
+    fn mend(
+        &self,
+        kconfig: &Kconfig,
+        history: &History,
+        tree: &Tree,
+        resolved: &Resolved,
+    ) -> Vec<Mended> {
+        let mut wanted = self.wanted.clone();
+        if self.fix {
+            wanted.extend(resolved.findings.iter().map(|finding| Wanted {
+                symbol: finding.symbol.clone(),
+                value: finding.asked.clone(),
+            }));
+        }
+        let arch = self.toolchain.arch;
+        let (asked, _) = translate(kconfig, &tree.version, arch, history, &self.assignments);
+        wanted.iter().map(|wanted| propose(kconfig, history, &asked, wanted)).collect()
+    }
+}
+
+impl Row {
+    /// All is as asked, and there is a way to what is wanted.
+    fn is_fine(&self) -> bool {
+        self.resolved.findings.is_empty() && self.mended.iter().all(|one| one.edits.is_some())
+    }
+}
+
+/// Those of all rows, each once.
+fn edits(rows: &[Row]) -> Vec<Edit> {
+    let mended = rows.iter().flat_map(|row| &row.mended);
+    let edits: BTreeSet<&Edit> = mended.flat_map(|one| one.edits.iter().flatten()).collect();
+    edits.into_iter().cloned().collect()
 }
 
 fn table(rows: &[Row]) -> String {

@@ -1,5 +1,6 @@
 //! What a run says on the way: what it chose, what came of the requested symbols, what it made.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -8,14 +9,17 @@ use camino::Utf8Path;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use kconfig::Diagnostic;
+use similar::TextDiff;
 
 use super::finding::finding_text;
 use super::kconfig::problem_text;
 use super::style;
+use crate::edit::{Edit, Edited};
+use crate::fragment::config_line;
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Kconfig, Note, Resolved};
+use crate::resolve::{Kconfig, Mended, Note, Resolved};
 use crate::source::KernelVersion;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
@@ -108,6 +112,41 @@ fn note_text(note: &Note) -> String {
         Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+    }
+}
+
+/// Says which lines make wanted symbols come out.
+pub(crate) fn tell_mended<'a>(
+    progress: Progress,
+    all: impl Iterator<Item = &'a Mended>,
+    diff_follows: bool,
+) {
+    let mut told = BTreeSet::new();
+    for Mended { symbol, wanted, edits } in all {
+        let line = config_line(symbol, wanted);
+        let text = match edits {
+            None => format!("{line}: no lines were found that make it come out"),
+            Some(edits) if edits.is_empty() => format!("{line}: it comes out already"),
+            Some(_) if diff_follows => continue,
+            Some(edits) => {
+                let edit = |edit: &Edit| format!("\n  {} ({})", edit.text, edit.at.path);
+                let lines: String = edits.iter().map(edit).collect();
+                format!("{line} comes out with{lines}")
+            }
+        };
+        if told.insert(text.clone()) {
+            progress.say(text);
+        }
+    }
+}
+
+/// Shows what changes in fragments.
+pub(crate) fn tell_edited(progress: Progress, edited: &[Edited]) {
+    for Edited { path, before, after } in edited {
+        let diff = TextDiff::from_lines(before, after);
+        let (old, new) = (format!("a/{path}"), format!("b/{path}"));
+        progress
+            .say(diff.unified_diff().context_radius(2).header(&old, &new).to_string().trim_end());
     }
 }
 

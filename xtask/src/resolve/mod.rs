@@ -6,6 +6,7 @@ mod answers;
 mod cause;
 mod environment;
 mod explain;
+mod mend;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::source::KernelVersion;
 
 pub(crate) use cause::{Blocker, Cause, Selector};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
+pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
 /// A `.config`, and what became of the requests for it.

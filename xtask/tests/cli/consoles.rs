@@ -101,5 +101,11 @@ fn more_files(fixture: &Fixture) {
          CONFIG_ARM_PART=y\nCONFIG_SPEED=12\nCONFIG_INET=7\nCONFIG_SALTED=y\nCONFIG_NET=y\n\
          CONFIG_TONES=n\nCONFIG_SERIAL=y\nCONFIG_USB=m\nCONFIG_PLAIN=y\n",
     );
+    fixture.write(&format!("conf-mend/{list}"), "base.conf\n");
+    fixture.write(
+        "conf-mend/base.conf",
+        "# the network\nCONFIG_NET=y\n\n# devices\n# of a laptop\nCONFIG_WIRELESS=y\n\
+         CONFIG_SPEED=3\n# CONFIG_SERIAL is not set\n",
+    );
     fixture.write("conf-twice/net.conf", "CONFIG_NET=y\nCONFIG_HZ=250\n");
 }

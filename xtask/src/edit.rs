@@ -1,0 +1,106 @@
+//! Edits of fragments: lines that are added or changed; comments, order and all other lines stay.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use crate::fragment::Place;
+
+/// One line for a fragment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Edit {
+    /// The line that it changes, or stands before.
+    pub at: Place,
+    pub replaces: bool,
+    pub text: String,
+}
+
+/// A fragment before and after its edits.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    /// As people are shown it.
+    pub path: Utf8PathBuf,
+    pub before: String,
+    pub after: String,
+}
+
+/// What the edits make of the fragments that they are about; paths are relative to `root`.
+///
+/// # Errors
+/// If a fragment cannot be read.
+pub(crate) fn edit(root: &Utf8Path, edits: &[Edit]) -> Result<Vec<Edited>> {
+    let mut by_path: BTreeMap<&Utf8Path, Vec<&Edit>> = BTreeMap::new();
+    for edit in edits {
+        by_path.entry(&edit.at.path).or_default().push(edit);
+    }
+    let mut edited = vec![];
+    for (path, edits) in by_path {
+        let file = root.join(path);
+        let before =
+            std::fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
+        let after = apply(&before, &edits);
+        edited.push(Edited { path: path.to_owned(), before, after });
+    }
+    Ok(edited)
+}
+
+fn apply(text: &str, edits: &[&Edit]) -> String {
+    let mut after = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let here = || edits.iter().filter(|edit| edit.at.line == index + 1);
+        for added in here().filter(|edit| !edit.replaces) {
+            after.push_str(&added.text);
+            after.push('\n');
+        }
+        let changed = here().find(|edit| edit.replaces);
+        after.push_str(changed.map_or(line, |edit| &edit.text));
+        after.push('\n');
+    }
+    after
+}
+
+/// Writes the fragments, each at once or not at all.
+///
+/// # Errors
+/// If one cannot be written; those before it are.
+pub(crate) fn write(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
+    for Edited { path, after, .. } in edited {
+        let file = root.join(path);
+        let write = || -> Result<()> {
+            let permissions = std::fs::metadata(&file)?.permissions();
+            let mut temporary =
+                tempfile::NamedTempFile::new_in(file.parent().context("it has no folder")?)?;
+            temporary.write_all(after.as_bytes())?;
+            temporary.as_file().set_permissions(permissions)?;
+            temporary.persist(&file)?;
+            Ok(())
+        };
+        write().with_context(|| format!("failed to write {file}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_lines_stay() {
+        let edit = |line, replaces, text: &str| Edit {
+            at: Place { path: "f.conf".into(), line },
+            replaces,
+            text: text.to_owned(),
+        };
+        let edits = [
+            edit(3, false, "CONFIG_A=y"),
+            edit(3, true, "CONFIG_B=y"),
+            edit(4, false, "CONFIG_C=y"),
+        ];
+        let text = "# why\n\nCONFIG_B=m\nCONFIG_D=y";
+        let expected = "# why\n\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n";
+        assert_eq!(apply(text, &edits.iter().collect::<Vec<_>>()), expected);
+    }
+}
