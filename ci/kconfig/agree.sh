@@ -80,7 +80,7 @@ one_arch() {
     done
 }
 
-for pin in $(cargo xtask source list --format json | python3 -c 'import json, sys; print(*(pin["name"] for pin in json.load(sys.stdin)))'); do
+for pin in $(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml); do
     tree=$(cargo xtask source fetch "$pin" 2>/dev/null)
     for arch in "${arches[@]}"; do
         obj=$work/obj-$pin-$arch

@@ -1,7 +1,5 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -192,11 +190,17 @@ impl Row {
     }
 }
 
-/// Those of all rows, each once.
+/// Those of all rows. One line is enough for a symbol, however many want it.
 fn edits(rows: &[Row]) -> Vec<Edit> {
     let mended = rows.iter().flat_map(|row| &row.mended);
-    let edits: BTreeSet<&Edit> = mended.flat_map(|one| one.edits.iter().flatten()).collect();
-    edits.into_iter().cloned().collect()
+    let mut edits: Vec<Edit> = vec![];
+    for edit in mended.flat_map(|one| one.edits.iter().flatten()) {
+        let same = |known: &Edit| known.text == edit.text && known.at.path == edit.at.path;
+        if !edits.iter().any(same) {
+            edits.push(edit.clone());
+        }
+    }
+    edits
 }
 
 fn table(rows: &[Row]) -> String {

@@ -38,7 +38,7 @@ struct Step {
 }
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -71,6 +71,11 @@ const STEPS: [Step; 11] = [
         run: |ci| ci.xtask("check"),
     },
     Step { name: "real-tree", what: "tests on real trees", run: |ci| ci.real_trees() },
+    Step {
+        name: "agree",
+        what: "resolve writes what the trees' own conf writes",
+        run: |ci| ci.agree(),
+    },
     Step {
         name: "build",
         what: "micro kernels for x86_64 and aarch64",
@@ -190,6 +195,15 @@ impl Ci<'_> {
         let finished = self.ctx.shell.run(command, DEADLINE)?;
         ensure!(finished.success(), "{}: {}", finished.how(), finished.stderr.trim());
         Ok(finished)
+    }
+
+    /// A part of what the script can do: one random configuration, on Kuasar's architectures.
+    fn agree(&self) -> Result<Verdict> {
+        let script = self.workspace.root.join("ci/kconfig/agree.sh");
+        if !script.exists() {
+            return Ok(Verdict::Skipped(format!("there is no {script}")));
+        }
+        self.show(cmd!(self.ctx.shell.sh, "{script} 1 x86_64 arm64"))
     }
 
     fn build_again(&self) -> Result<Verdict> {

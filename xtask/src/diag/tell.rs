@@ -11,15 +11,15 @@ use comfy_table::presets::NOTHING;
 use kconfig::Diagnostic;
 use similar::TextDiff;
 
-use super::finding::finding_text;
+use super::finding::{cause_text, finding_text};
 use super::kconfig::problem_text;
 use super::style;
 use crate::edit::{Edit, Edited};
-use crate::fragment::config_line;
+use crate::fragment::{Place, config_line};
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Kconfig, Mended, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Mended, Note, Resolved};
 use crate::source::KernelVersion;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
@@ -99,11 +99,24 @@ pub(crate) fn tell_resolved(
     }
     for finding in &resolved.findings {
         progress.complain(finding_text(finding));
+        if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            progress.complain(annotation(finding));
+        }
     }
     let missing = resolved.findings.len();
     progress.complain(format!(
         "{missing} of {requested} symbols of {name} are not as asked on Linux {version}"
     ));
+}
+
+/// A finding as GitHub's runners take it, to be shown beside the line of the fragment.
+fn annotation(finding: &Finding) -> String {
+    let Place { path, line } = &finding.place;
+    let asked = config_line(&finding.symbol, &finding.asked);
+    let text = format!("{asked} comes out as {}: {}", finding.got, cause_text(&finding.cause));
+    // A line is all that a command has; a % begins an escape.
+    let text = text.replace('%', "%25").replace('\n', "%0A");
+    format!("::error file={path},line={line}::{text}")
 }
 
 fn note_text(note: &Note) -> String {
@@ -144,7 +157,8 @@ pub(crate) fn tell_mended<'a>(
 pub(crate) fn tell_edited(progress: Progress, edited: &[Edited]) {
     for Edited { path, before, after } in edited {
         let diff = TextDiff::from_lines(before, after);
-        let (old, new) = (format!("a/{path}"), format!("b/{path}"));
+        let name = path.as_str().trim_start_matches('/');
+        let (old, new) = (format!("a/{name}"), format!("b/{name}"));
         progress
             .say(diff.unified_diff().context_radius(2).header(&old, &new).to_string().trim_end());
     }

@@ -176,10 +176,12 @@ pub(super) fn of_unknown(kconfig: &Kconfig, name: &str) -> Cause {
     Cause::Unknown { near: nearest(kconfig, name), only_in: kconfig.other_arches_with(name) }
 }
 
+/// A name that differs by a slip of the fingers, not by what it means.
 fn nearest(kconfig: &Kconfig, name: &str) -> Option<String> {
+    let most = (name.len() / 6).max(1);
     let names = kconfig.model.defined_symbols().map(|(_, symbol)| &symbol.name);
-    let near = names.map(|known| (strsim::jaro_winkler(name, known), known));
-    let near = near.filter(|(score, _)| *score > 0.9).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = names.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let near = near.filter(|(slips, _)| *slips <= most).min_by_key(|(slips, _)| *slips);
     near.map(|(_, known)| known.to_string())
 }
 

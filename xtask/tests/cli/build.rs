@@ -167,6 +167,18 @@ fn going_on_without_a_symbol_is_not_built_twice_and_is_told_twice() {
 }
 
 #[test]
+fn a_finding_is_an_annotation_where_github_runs_it() {
+    let fixture = Fixture::new();
+    fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_WIRELESS=y\n");
+    let mut command = fixture.kernel(&[]);
+    command.env("GITHUB_ACTIONS", "true");
+    let (_, err) = expect(1, command);
+    let annotation = "::error file=fragments/base.conf,line=2::CONFIG_WIRELESS=y comes out as n: \
+                      hidden: not all that it depends on is there: RADIO [=n]: this is n (Kconfig:12)\n";
+    assert!(err.contains(annotation), "{err}");
+}
+
+#[test]
 fn an_edited_source_is_built_again_under_another_key() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));

@@ -43,7 +43,7 @@ impl Fixture {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
         command.args(arguments).current_dir(self.path("")).env("NO_COLOR", "1");
-        command.env_remove("CARGO_TARGET_DIR");
+        command.env_remove("CARGO_TARGET_DIR").env_remove("GITHUB_ACTIONS");
         command
     }
 
