@@ -17,7 +17,27 @@ use crate::hash;
 pub(crate) struct Inputs {
     files: BTreeMap<Utf8PathBuf, Input>,
     /// Folders that held one of the files: a file added there can shadow another.
-    folders: BTreeMap<Utf8PathBuf, Stamp>,
+    folders: BTreeMap<Utf8PathBuf, Folder>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Folder {
+    stamp: Stamp,
+    /// Hash of the names in it: editors and scripts put files there for a moment, which moves the
+    /// stamp and means nothing.
+    names: String,
+}
+
+impl Folder {
+    fn names(path: &Utf8Path) -> Option<String> {
+        let entries = path.read_dir_utf8().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
+        let names: BTreeSet<&str> = entries.iter().map(|entry| entry.file_name()).collect();
+        Some(hash::of_bytes(names.into_iter().collect::<Vec<_>>().join("/")))
+    }
+
+    fn is_as_it_was(&self, path: &Utf8Path) -> bool {
+        Stamp::of(path) == Some(self.stamp) || Folder::names(path).as_ref() == Some(&self.names)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,18 +110,23 @@ impl Inputs {
             };
             files.insert(name, Input { stamp, sha256 });
         }
-        let stamped = folders.into_iter().filter_map(|dir| {
-            let stamp = Stamp::of(&tree.join(&dir))?;
-            Some((dir, stamp.if_older(started)))
+        let looked_at = folders.into_iter().filter_map(|dir| {
+            let path = tree.join(&dir);
+            let stamp = Stamp::of(&path)?.if_older(started);
+            // What came or went while the build ran may have been read or not.
+            let at_rest = stamp != Stamp::NEVER;
+            let names = if at_rest { Folder::names(&path)? } else { String::new() };
+            Some((dir, Folder { stamp, names }))
         });
-        Ok(Inputs { files, folders: stamped.collect() })
+        Ok(Inputs { files, folders: looked_at.collect() })
     }
 
     /// The first file or folder that is no longer as the build saw it.
     pub(crate) fn changed(&self, tree: &Utf8Path) -> Option<&Utf8Path> {
         let moved = |path: &Utf8Path, stamp: Stamp| Stamp::of(&tree.join(path)) != Some(stamp);
         let file = self.files.iter().find(|(path, input)| moved(path, input.stamp));
-        let folder = || self.folders.iter().find(|(path, stamp)| moved(path, **stamp));
+        let other = |path: &Utf8Path, folder: &Folder| !folder.is_as_it_was(&tree.join(path));
+        let folder = || self.folders.iter().find(|(path, folder)| other(path, folder));
         file.map(|(path, _)| path.as_path()).or_else(|| folder().map(|(path, _)| path.as_path()))
     }
 
@@ -318,6 +343,17 @@ mod tests {
         let inputs = collect(&tree, &obj, None);
         std::fs::write(tree.join("include/shadow.h"), "").unwrap();
         assert_eq!(inputs.changed(&tree), Some(Utf8Path::new("include")));
+    }
+
+    #[test]
+    fn a_file_that_came_and_went_does_not_count() {
+        let (_keep, root) = temporary();
+        let (tree, obj) = trees(&root);
+        let inputs = collect(&tree, &obj, None);
+        std::fs::write(tree.join("include/.a.h.swp"), "").unwrap();
+        assert!(inputs.changed(&tree).is_some());
+        std::fs::remove_file(tree.join("include/.a.h.swp")).unwrap();
+        assert_eq!(inputs.changed(&tree), None);
     }
 
     #[test]
