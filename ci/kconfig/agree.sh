@@ -31,7 +31,10 @@ conf() { # MODE [VARIABLE=value...]: what the tree's own tools make of it, in $o
     make -s -C "$tree" O="$obj" ARCH="$arch" CROSS_COMPILE="$(prefix "$arch")" "$@" >"$work/conf.log" 2>&1 ||
         { cat "$work/conf.log" >&2; exit 2; }
 }
-ours() { cargo xtask --quiet resolve --kernel-dir "$tree" --arch "$arch" -o "$work/ours" "$@"; }
+ours() {
+    cargo xtask --quiet resolve --kernel-dir "$tree" --arch "$arch" -o "$work/ours" "$@" 2>"$work/ours.log" ||
+        { cat "$work/ours.log" >&2; exit 2; }
+}
 
 compare() { # NAME THEIRS
     if cmp -s "$work/ours" "$2"; then
