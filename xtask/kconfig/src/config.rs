@@ -90,11 +90,6 @@ impl<'m> Config<'m> {
         }
     }
 
-    #[must_use]
-    pub fn model(&self) -> &'m Model {
-        self.model
-    }
-
     /// The symbol's value.
     pub fn value(&mut self, symbol: SymbolId) -> Value {
         self.calc(symbol);
@@ -109,12 +104,6 @@ impl<'m> Config<'m> {
     pub fn is_written(&mut self, symbol: SymbolId) -> bool {
         self.calc(symbol);
         self.state[symbol.index()].write
-    }
-
-    /// As much as a user could set the symbol to.
-    pub fn visible(&mut self, symbol: SymbolId) -> Tristate {
-        self.calc(symbol);
-        self.state[symbol.index()].visible
     }
 
     /// What was asked for a symbol of logic.

@@ -164,7 +164,6 @@ pub enum Expected {
     Expression,
     Symbol,
     ClosingParenthesis,
-    If,
     On,
 }
 

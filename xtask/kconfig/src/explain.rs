@@ -233,11 +233,6 @@ impl Config<'_> {
         let value = by.min(self.expr(reverse.condition));
         Selector { symbol: reverse.by, value, location: reverse.location }
     }
-
-    /// What the symbol would be if nobody asked for it: a line that asks for that changes nothing.
-    pub fn unasked_value(&mut self, symbol: SymbolId) -> Arc<str> {
-        self.default_text(symbol)
-    }
 }
 
 /// An expression as people write it, parentheses where they are needed.

@@ -261,11 +261,6 @@ impl Model {
         self.files.get(file.0 as usize).map_or("", |path| path)
     }
 
-    /// Every file that was read, in order.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|path| &**path)
-    }
-
     #[must_use]
     pub fn modules(&self) -> SymbolId {
         self.modules

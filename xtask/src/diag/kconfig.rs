@@ -89,7 +89,6 @@ fn expected(what: Expected) -> &'static str {
         Expected::Expression => "an expression",
         Expected::Symbol => "a symbol",
         Expected::ClosingParenthesis => "`)`",
-        Expected::If => "`if`",
         Expected::On => "`on`",
     }
 }
