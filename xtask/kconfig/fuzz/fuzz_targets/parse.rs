@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         if let Some((symbol, _)) = model.defined_symbols().next() {
-            mend(&model, "", &Lines::from([(symbol, "y".to_owned())]));
+            let _ = mend(&model, "", &Lines::from([(symbol, "y".to_owned())]));
         }
     }
 });
