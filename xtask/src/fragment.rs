@@ -55,10 +55,28 @@ pub(crate) fn config_line(symbol: &str, value: &str) -> String {
 pub(crate) struct Requested {
     /// Each symbol once, in the order of the files.
     pub assignments: Vec<Assignment>,
+    pub repeated: Vec<Repeated>,
     /// The files read, relative to the conf dir.
     pub fragments: Vec<Utf8PathBuf>,
     /// The target wants an overlay, and the conf dir has none by that name.
     pub overlay_missing: Option<Utf8PathBuf>,
+}
+
+/// A line that does not count, because another one about its symbol does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repeated {
+    pub assignment: Assignment,
+    /// The line that counts.
+    pub counts: Place,
+    /// They ask for the same.
+    pub same: bool,
+}
+
+impl Repeated {
+    fn new(assignment: Assignment, counts: &Assignment) -> Self {
+        let same = assignment.value == counts.value;
+        Repeated { assignment, counts: counts.place.clone(), same }
+    }
 }
 
 /// Reads a target's list, its fragments and its overlay. The places of the assignments are as the
@@ -78,14 +96,19 @@ pub(crate) fn read(
     let base = parse_list(&list, &text, |path| conf_dir.join(path).is_file())?;
     let overlay = overlay_files(conf_dir, target);
     let overlay_missing = target.overlay.clone().filter(|_| overlay.is_empty());
-    let mut assignments = read_layer(conf_dir, &base)?;
-    let on_top = read_layer(conf_dir, &overlay)?;
-    assignments.retain(|below| on_top.iter().all(|above| above.symbol != below.symbol));
-    assignments.extend(on_top);
-    for Assignment { place, .. } in &mut assignments {
-        place.path = workspace.shown(&place.path).to_owned();
+    let (below, mut repeated) = read_layer(workspace, conf_dir, &base)?;
+    let (on_top, again) = read_layer(workspace, conf_dir, &overlay)?;
+    repeated.extend(again);
+    let mut assignments = vec![];
+    for below in below {
+        match on_top.iter().find(|above| above.symbol == below.symbol) {
+            Some(above) => repeated.push(Repeated::new(below, above)),
+            None => assignments.push(below),
+        }
     }
-    Ok(Requested { assignments, fragments: [base, overlay].concat(), overlay_missing })
+    assignments.extend(on_top);
+    let fragments = [base, overlay].concat();
+    Ok(Requested { assignments, repeated, fragments, overlay_missing })
 }
 
 /// `NAME.conf` and `NAME-ARCH.conf`, as far as they exist.
@@ -95,11 +118,15 @@ fn overlay_files(conf_dir: &Utf8Path, target: &Target) -> Vec<Utf8PathBuf> {
     names.into_iter().map(Utf8PathBuf::from).filter(|name| conf_dir.join(name).is_file()).collect()
 }
 
-fn read_layer(conf_dir: &Utf8Path, files: &[Utf8PathBuf]) -> Result<Vec<Assignment>> {
+fn read_layer(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    files: &[Utf8PathBuf],
+) -> Result<(Vec<Assignment>, Vec<Repeated>)> {
     let mut layer = vec![];
     for file in files {
         let path = conf_dir.join(file);
-        layer.extend(parse_fragment(&path, &read_file(&path)?)?);
+        layer.extend(parse_fragment(workspace.shown(&path), &read_file(&path)?)?);
     }
     merge(layer)
 }
@@ -209,20 +236,22 @@ fn is_quoted_to_the_end(inside: &str) -> bool {
     false
 }
 
-/// One layer's assignments, each symbol once.
+/// One layer's assignments, each symbol once, and those that say it again.
 ///
 /// # Errors
 /// If a symbol is set to two values: which one is meant cannot be told.
-fn merge(assignments: Vec<Assignment>) -> Result<Vec<Assignment>> {
+fn merge(assignments: Vec<Assignment>) -> Result<(Vec<Assignment>, Vec<Repeated>)> {
     let mut first: BTreeMap<String, Assignment> = BTreeMap::new();
-    let (mut merged, mut bad) = (vec![], vec![]);
+    let (mut merged, mut repeated, mut bad) = (vec![], vec![], vec![]);
     for assignment in assignments {
         match first.get(&assignment.symbol) {
             None => {
                 first.insert(assignment.symbol.clone(), assignment.clone());
                 merged.push(assignment);
             }
-            Some(earlier) if earlier.value == assignment.value => {}
+            Some(earlier) if earlier.value == assignment.value => {
+                repeated.push(Repeated::new(assignment, earlier));
+            }
             Some(earlier) => bad.push(BadInput {
                 path: assignment.place.path.clone(),
                 line: assignment.place.line,
@@ -235,7 +264,7 @@ fn merge(assignments: Vec<Assignment>) -> Result<Vec<Assignment>> {
         }
     }
     BadInputs::none(bad).hint(|| "take one of the two lines out")?;
-    Ok(merged)
+    Ok((merged, repeated))
 }
 
 #[cfg(test)]

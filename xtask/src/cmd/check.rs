@@ -11,11 +11,13 @@ use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag;
 use crate::edit::{self, Edit};
-use crate::fragment::{self, Assignment};
+use crate::fragment::{self, Assignment, Place, Repeated, Requested};
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Kconfig, Kconfigs, Mended, Resolved, Wanted, propose, resolve, translate};
+use crate::resolve::{
+    Kconfigs, Mended, Needless, Resolved, Wanted, needless, propose, resolve, translate,
+};
 use crate::source::{Sources, Tree};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -57,6 +59,12 @@ struct Row {
     resolved: Resolved,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mended: Vec<Mended>,
+    /// Requests that change nothing here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    needless: Vec<Needless>,
+    /// Where its requests stand, those that do not count too.
+    #[serde(skip)]
+    places: Vec<Place>,
 }
 
 impl CheckArgs {
@@ -65,6 +73,7 @@ impl CheckArgs {
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let mut rows = self.rows(ctx, &workspace, &plan)?;
+        diag::tell_needless(ctx.progress, &needless_everywhere(&rows));
         let edited = edit::edit(&workspace.root, &edits(&rows))?;
         diag::tell_mended(ctx.progress, rows.iter().flat_map(|row| &row.mended), self.fix);
         if self.fix {
@@ -127,8 +136,9 @@ impl CheckArgs {
     ) -> Result<Order> {
         let requested = fragment::read(workspace, &plan.conf_dir, target)?;
         let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
-        let (kernel, assignments) = (target.variant(), requested.assignments);
-        Ok(Order { kernel, assignments, toolchain, wanted: self.wanted(), fix: self.fix })
+        let Requested { assignments, repeated, .. } = requested;
+        let (kernel, wanted, fix) = (target.variant(), self.wanted(), self.fix);
+        Ok(Order { kernel, assignments, repeated, toolchain, wanted, fix })
     }
 }
 
@@ -136,6 +146,7 @@ impl CheckArgs {
 struct Order {
     kernel: String,
     assignments: Vec<Assignment>,
+    repeated: Vec<Repeated>,
     toolchain: Toolchain,
     /// Beside what the list asks for.
     wanted: Vec<Wanted>,
@@ -158,28 +169,23 @@ impl Order {
         bar.finish_and_clear();
         let requested = assignments.len();
         diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);
-        let mended = self.mend(&kconfig, history, tree, &resolved);
+        let (asked, _) = translate(&kconfig, &tree.version, toolchain.arch, history, assignments);
+        let mended = propose(&kconfig, history, &asked, &self.wanted(&resolved));
+        let needless = needless(&kconfig, &asked, &self.repeated);
+        let all = assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment));
+        let places = all.map(|one| one.place.clone()).collect();
         let (kernel, linux) = (kernel.clone(), tree.version.to_string());
-        Ok(Row { kernel, linux, requested, resolved, mended })
+        Ok(Row { kernel, linux, requested, resolved, mended, needless, places })
     }
 
-    fn mend(
-        &self,
-        kconfig: &Kconfig,
-        history: &History,
-        tree: &Tree,
-        resolved: &Resolved,
-    ) -> Vec<Mended> {
-        let mut wanted = self.wanted.clone();
-        if self.fix {
-            wanted.extend(resolved.findings.iter().map(|finding| Wanted {
-                symbol: finding.symbol.clone(),
-                value: finding.asked.clone(),
-            }));
-        }
-        let arch = self.toolchain.arch;
-        let (asked, _) = translate(kconfig, &tree.version, arch, history, &self.assignments);
-        wanted.iter().map(|wanted| propose(kconfig, history, &asked, wanted)).collect()
+    /// With what did not come out, if that is to be mended.
+    fn wanted(&self, resolved: &Resolved) -> Vec<Wanted> {
+        let missed = resolved
+            .findings
+            .iter()
+            .filter(|_| self.fix)
+            .map(|finding| Wanted { symbol: finding.symbol.clone(), value: finding.asked.clone() });
+        self.wanted.iter().cloned().chain(missed).collect()
     }
 }
 
@@ -201,6 +207,20 @@ fn edits(rows: &[Row]) -> Vec<Edit> {
         }
     }
     edits
+}
+
+/// Lines that change nothing in any kernel that asks for them, with how many those are.
+fn needless_everywhere(rows: &[Row]) -> Vec<(&Needless, usize)> {
+    let mut found: Vec<(&Needless, usize)> = vec![];
+    for one in rows.iter().flat_map(|row| &row.needless) {
+        let asking = rows.iter().filter(|row| row.places.contains(&one.place)).count();
+        let all = rows.iter().flat_map(|row| &row.needless);
+        let needless = all.filter(|other| other.place == one.place).count();
+        if needless == asking && found.iter().all(|(known, _)| known.place != one.place) {
+            found.push((one, asking));
+        }
+    }
+    found
 }
 
 fn table(rows: &[Row]) -> String {

@@ -4,7 +4,7 @@ use annotate_snippets::{Level, Message, Renderer, Snippet};
 
 use super::Quote;
 use crate::fragment::config_line;
-use crate::resolve::{Blocker, Cause, Finding};
+use crate::resolve::{Because, Blocker, Cause, Finding, Needless, Selector};
 
 /// A line to draw, and what is said of it.
 struct Drawn<'a> {
@@ -22,10 +22,51 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
     let title =
         format!("{} comes out as {}", config_line(&finding.symbol, &finding.asked), finding.got);
     let (label, drawn, notes) = explain(&finding.cause);
-    let first = Drawn { line: &asked, label };
-    let mut message = Level::Error.title(&title).snippet(snippet(&first));
-    for one in &drawn {
-        message = message.snippet(snippet(one));
+    draw(Level::Error, &title, &Drawn { line: &asked, label }, &drawn, &notes)
+}
+
+/// A line that changes nothing in `kernels` of them, and what makes its symbol so without it.
+pub(crate) fn needless_text(needless: &Needless, kernels: usize) -> String {
+    let Needless { symbol: _, place, line, because } = needless;
+    let own = Quote { path: place.path.clone(), line: place.line, text: line.clone() };
+    let kernels = match kernels {
+        1 => "the kernel that asks".to_owned(),
+        many => format!("any of the {many} kernels that ask"),
+    };
+    let title = format!("this changes nothing in {kernels} for it");
+    let (label, drawn) = explain_needless(because);
+    draw(Level::Help, &title, &Drawn { line: &own, label }, &drawn, &[])
+}
+
+fn explain_needless(because: &Because) -> (String, Vec<Drawn<'_>>) {
+    match because {
+        Because::Selected { by } => ("selected anyway".to_owned(), those(by, "selects")),
+        Because::Implied { by } => ("implied anyway".to_owned(), those(by, "implies")),
+        Because::Default { default } => {
+            let label = "the default".to_owned();
+            ("the same by default".to_owned(), vec![Drawn { line: default, label }])
+        }
+        Because::ByItself => ("the same without it".to_owned(), vec![]),
+        Because::Twice { first } => (format!("asked for at {first} already"), vec![]),
+        Because::Overridden { by } => (format!("{by} counts in its place"), vec![]),
+    }
+}
+
+fn those<'a>(all: &'a [Selector], what: &str) -> Vec<Drawn<'a>> {
+    let label = |by: &Selector| format!("{} is {} and {what} it", by.symbol, by.value);
+    all.iter().take(MOST).map(|by| Drawn { line: &by.line, label: label(by) }).collect()
+}
+
+fn draw(
+    level: Level,
+    title: &str,
+    first: &Drawn<'_>,
+    drawn: &[Drawn<'_>],
+    notes: &[String],
+) -> String {
+    let mut message = level.title(title).snippet(snippet(level, first));
+    for one in drawn {
+        message = message.snippet(snippet(level, one));
     }
     let message = notes
         .iter()
@@ -33,14 +74,14 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
     Renderer::styled().render(message).to_string()
 }
 
-fn snippet<'a>(drawn: &'a Drawn<'a>) -> Snippet<'a> {
+fn snippet<'a>(level: Level, drawn: &'a Drawn<'a>) -> Snippet<'a> {
     let text = &drawn.line.text;
     let start = text.len() - text.trim_start().len();
     let end = text.trim_end().len().max(start);
     Snippet::source(text)
         .origin(drawn.line.path.as_str())
         .line_start(drawn.line.line)
-        .annotation(Level::Error.span(start..end).label(&drawn.label))
+        .annotation(level.span(start..end).label(&drawn.label))
 }
 
 /// What stands under the fragment's line, the lines of the tree, and what no line shows.
@@ -91,12 +132,8 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             ("hidden: not all that it depends on is there".to_owned(), drawn, vec![])
         }
         Cause::Selected { by } => {
-            let drawn = by.iter().take(MOST).map(|by| Drawn {
-                line: &by.line,
-                label: format!("{} is {} and selects it", by.symbol, by.value),
-            });
             let notes = more(by.len(), "select it").into_iter().collect();
-            ("selected, so it cannot be less".to_owned(), drawn.collect(), notes)
+            ("selected, so it cannot be less".to_owned(), those(by, "selects"), notes)
         }
         Cause::OtherMember { choice, set } => {
             let set = set.as_deref().unwrap_or("none of its members");

@@ -19,7 +19,7 @@ pub(crate) use explained::explained_text;
 pub(crate) use finding::cause_text;
 pub(crate) use kconfig::{Quote, bad_kconfig};
 pub(crate) use tell::{
-    plan_table, print_result, tell_built, tell_dot_config, tell_edited, tell_mended,
+    plan_table, print_result, tell_built, tell_dot_config, tell_edited, tell_mended, tell_needless,
     tell_no_overlay, tell_plan, tell_refused, tell_resolved,
 };
 

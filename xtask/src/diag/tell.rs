@@ -11,7 +11,7 @@ use comfy_table::presets::NOTHING;
 use kconfig::Diagnostic;
 use similar::TextDiff;
 
-use super::finding::{cause_text, finding_text};
+use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
 use super::style;
 use crate::edit::{Edit, Edited};
@@ -19,7 +19,7 @@ use crate::fragment::{Place, config_line};
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Mended, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Mended, Needless, Note, Resolved};
 use crate::source::KernelVersion;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
@@ -119,6 +119,24 @@ fn annotation(finding: &Finding) -> String {
     format!("::error file={path},line={line}::{text}")
 }
 
+/// Needless lines that are drawn; lists that were made from a whole `.config` have hundreds.
+const MOST_NEEDLESS: usize = 10;
+
+/// Says which lines change nothing, with how many kernels ask for them.
+pub(crate) fn tell_needless(progress: Progress, all: &[(&Needless, usize)]) {
+    for (needless, kernels) in all.iter().take(MOST_NEEDLESS) {
+        progress.say(needless_text(needless, *kernels));
+        if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            let Place { path, line } = &needless.place;
+            progress.say(format!("::notice file={path},line={line}::this changes nothing"));
+        }
+    }
+    if all.len() > MOST_NEEDLESS {
+        let more = all.len() - MOST_NEEDLESS;
+        progress.say(format!("{more} more lines change nothing; --format json has them all"));
+    }
+}
+
 fn note_text(note: &Note) -> String {
     let Note { symbol, place, past } = note;
     match past {
@@ -139,7 +157,7 @@ pub(crate) fn tell_mended<'a>(
         let line = config_line(symbol, wanted);
         let text = match edits {
             None => format!("{line}: no lines were found that make it come out"),
-            Some(edits) if edits.is_empty() => format!("{line}: it comes out already"),
+            Some(edits) if edits.is_empty() => format!("{line}: nothing more is needed"),
             Some(_) if diff_follows => continue,
             Some(edits) => {
                 let edit = |edit: &Edit| format!("\n  {} ({})", edit.text, edit.at.path);

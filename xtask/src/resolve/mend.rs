@@ -1,5 +1,7 @@
 //! The lines that make a symbol what is wanted, and the fragments that they belong to.
 
+use std::collections::BTreeMap;
+
 use kconfig::{Lines, Model, SymbolId, mend};
 use serde::Serialize;
 
@@ -24,31 +26,66 @@ pub(crate) struct Wanted {
     pub value: String,
 }
 
-/// Finds the lines for one wanted symbol. `asked` is in the tree's own names.
+/// Finds the lines that make all that is wanted come out together, as far as there are some.
+/// `asked` is in the tree's own names. A line stands with the first wanted symbol that needs it.
 pub(crate) fn propose(
     kconfig: &Kconfig,
     history: &History,
     asked: &[Assignment],
-    wanted: &Wanted,
-) -> Mended {
-    let Wanted { symbol, value } = wanted.clone();
-    let edits = edits(kconfig, history, asked, wanted);
-    Mended { symbol, wanted: value, edits }
+    wanted: &[Wanted],
+) -> Vec<Mended> {
+    let model = &kconfig.model;
+    // Each line with the wanted symbol that it was first needed for.
+    let mut lines: BTreeMap<SymbolId, (String, usize)> = BTreeMap::new();
+    let mut possible = Lines::new();
+    for (index, Wanted { symbol, value }) in wanted.iter().enumerate() {
+        let Some(symbol) = model.defined(symbol) else { continue };
+        let mut together = possible.clone();
+        together.insert(symbol, value.clone());
+        let Some(found) = mend(model, &text(model, asked, &lines), &together) else { continue };
+        for (symbol, value) in found {
+            let line = lines.entry(symbol).or_insert((String::new(), index));
+            line.0 = value;
+        }
+        possible = together;
+    }
+    let edits_of = |index: usize, symbol: SymbolId| {
+        let own = lines.iter().filter(|(_, (_, needed_by))| *needed_by == index);
+        let own = own.map(|(symbol, (value, _))| (*symbol, value.as_str()));
+        edits(model, history, asked, symbol, own)
+    };
+    let mended = |(index, Wanted { symbol, value }): (usize, &Wanted)| {
+        let known = model.defined(symbol).filter(|known| possible.contains_key(known));
+        let edits = known.map(|known| edits_of(index, known));
+        Mended { symbol: symbol.clone(), wanted: value.clone(), edits }
+    };
+    wanted.iter().enumerate().map(mended).collect()
 }
 
-fn edits(
-    kconfig: &Kconfig,
+/// What is asked for, with the lines found so far in place of those about their symbols.
+fn text(
+    model: &Model,
+    asked: &[Assignment],
+    lines: &BTreeMap<SymbolId, (String, usize)>,
+) -> String {
+    let replaced =
+        |one: &&Assignment| model.defined(&one.symbol).is_some_and(|id| lines.contains_key(&id));
+    let kept = asked.iter().filter(|one| !replaced(one)).map(Assignment::line);
+    let new = lines.iter().map(|(symbol, (value, _))| config_line(&model[*symbol].name, value));
+    kept.chain(new).map(|line| line + "\n").collect()
+}
+
+/// The lines as edits of the fragment that the wanted symbol belongs to.
+fn edits<'a>(
+    model: &Model,
     history: &History,
     asked: &[Assignment],
-    wanted: &Wanted,
-) -> Option<Vec<Edit>> {
-    let model = &kconfig.model;
-    let symbol = model.defined(&wanted.symbol)?;
-    let text: String = asked.iter().map(|one| one.line() + "\n").collect();
-    let lines = mend(model, &text, &Lines::from([(symbol, wanted.value.clone())]))?;
-    let home = home(model, asked, symbol)?;
-    let edit = |(symbol, value): (&SymbolId, &String)| {
-        let name = &model[*symbol].name;
+    wanted: SymbolId,
+    lines: impl Iterator<Item = (SymbolId, &'a str)>,
+) -> Vec<Edit> {
+    let Some(home) = home(model, asked, wanted) else { return vec![] };
+    let edit = |(symbol, value): (SymbolId, &str)| {
+        let name = &model[symbol].name;
         let line = config_line(history.newest_name(name), value);
         match asked.iter().find(|one| *one.symbol == **name) {
             Some(there) => Edit { at: there.place.clone(), replaces: true, text: line },
@@ -58,7 +95,7 @@ fn edits(
     let unchanged = |edit: &Edit| {
         edit.replaces && asked.iter().any(|one| one.place == edit.at && one.text == edit.text)
     };
-    Some(lines.iter().map(edit).filter(|edit| !unchanged(edit)).collect())
+    lines.map(edit).filter(|edit| !unchanged(edit)).collect()
 }
 
 /// Where a line about the symbol belongs: where it is asked for, or else beside the symbol that the

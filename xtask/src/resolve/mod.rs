@@ -7,6 +7,7 @@ mod cause;
 mod environment;
 mod explain;
 mod mend;
+mod needless;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::source::KernelVersion;
 pub(crate) use cause::{Blocker, Cause, Selector};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use mend::{Mended, Wanted, propose};
+pub(crate) use needless::{Because, Needless, needless};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
 /// A `.config`, and what became of the requests for it.

@@ -107,5 +107,18 @@ fn more_files(fixture: &Fixture) {
         "# the network\nCONFIG_NET=y\n\n# devices\n# of a laptop\nCONFIG_WIRELESS=y\n\
          CONFIG_SPEED=3\n# CONFIG_SERIAL is not set\n",
     );
+    fixture.write(&format!("conf-needless/{list}"), "base.conf\nnet.conf\n");
+    fixture.write("conf-needless/micro-kernel-aarch64.list", "base.conf\n");
+    fixture.write(
+        "conf-needless/base.conf",
+        "CONFIG_NET=y\n# by a default\nCONFIG_SPEED=5\nCONFIG_PLAIN=y\nCONFIG_SERIAL=y\n\
+         CONFIG_BOARD=y\n# by a select, in one of two kernels\nCONFIG_TONES=y\n# anyway\n\
+         # CONFIG_INET is not set\n",
+    );
+    fixture.write("conf-needless/net.conf", "CONFIG_NET=y\nCONFIG_MODEM=y\nCONFIG_RADIO=y\n");
+    fixture.write(
+        "conf-needless/hypervisor/cloud_hypervisor.conf",
+        "CONFIG_SPEED=7\nCONFIG_INET=y\nCONFIG_USB=y\n",
+    );
     fixture.write("conf-twice/net.conf", "CONFIG_NET=y\nCONFIG_HZ=250\n");
 }

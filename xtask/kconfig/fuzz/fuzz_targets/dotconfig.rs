@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 mod host;
 
 const TREE: &str = "config MODULES\n\tbool \"m\"\n\tmodules\nconfig A\n\ttristate \"a\"\nconfig B\n\tint \"b\"\n\
-    \trange 1 10 if A\nconfig C\n\thex \"c\"\nconfig D\n\tstring \"d\"\n\tdefault \"x\"\nchoice\n\tprompt \"e\"\n\
+    \tdefault 2\n\trange 1 10 if A\nconfig C\n\thex \"c\"\n\tdefault 0x1\nconfig D\n\tstring \"d\"\n\tdefault \"x\"\nchoice\n\tprompt \"e\"\n\
     config E1\n\tbool \"1\"\nconfig E2\n\tbool \"2\"\n\tdepends on A\nendchoice\n";
 
 fuzz_target!(|text: &str| {
@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
             let written = config.dot_config();
             let (mut again, problems) = Config::resolve(&model, Mode::OldDefault, Some(&written));
             assert!(problems.is_empty(), "{written}");
-            again.dot_config();
+            assert_eq!(again.dot_config(), written);
         }
     }
 });

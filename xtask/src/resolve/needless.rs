@@ -1,0 +1,145 @@
+//! Lines that change nothing: the `.config` is the same without all of them.
+
+use kconfig::{Config, Location, Mode, SymbolId, Tristate};
+use serde::Serialize;
+
+use super::cause::{Selector, selectors};
+use super::tree::Kconfig;
+use super::{same, values};
+use crate::diag::Quote;
+use crate::fragment::{Assignment, Place, Repeated};
+
+/// A line that changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Needless {
+    pub symbol: String,
+    pub place: Place,
+    pub line: String,
+    #[serde(flatten)]
+    pub because: Because,
+}
+
+/// What makes the symbol so without the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub(crate) enum Because {
+    Selected {
+        by: Vec<Selector>,
+    },
+    Implied {
+        by: Vec<Selector>,
+    },
+    Default {
+        default: Quote,
+    },
+    /// Nothing makes it anything else.
+    ByItself,
+    /// The same is asked for there.
+    Twice {
+        first: Place,
+    },
+    /// The line there is the one that counts.
+    Overridden {
+        by: Place,
+    },
+}
+
+/// Finds them. `asked` is in the tree's own names, `repeated` are lines that are not in it because
+/// another one about their symbol is.
+pub(crate) fn needless(
+    kconfig: &Kconfig,
+    asked: &[Assignment],
+    repeated: &[Repeated],
+) -> Vec<Needless> {
+    let mut config = resolved(kconfig, asked, &[]);
+    let wanted = config.dot_config();
+    let mut out: Vec<&Assignment> =
+        asked.iter().filter(|one| may_be_needless(kconfig, &mut config, one)).collect();
+    let mut config = loop {
+        let mut config = resolved(kconfig, asked, &out);
+        let got = config.dot_config();
+        if got == wanted {
+            break config;
+        }
+        // Those that count are put back, and so is one whose absence shows elsewhere only.
+        let values = values(&got);
+        let before = out.len();
+        out.retain(|one| same(values.get(one.symbol.as_str()).unwrap_or(&"n"), &one.value));
+        if out.len() == before {
+            out.pop();
+        }
+    };
+    let mut found = vec![];
+    for Assignment { symbol, place, text, .. } in out {
+        let because = kconfig.model.defined(symbol).map(|id| because(kconfig, &mut config, id));
+        let because = because.unwrap_or(Because::ByItself);
+        found.push(Needless {
+            symbol: symbol.clone(),
+            place: place.clone(),
+            line: text.clone(),
+            because,
+        });
+    }
+    found.extend(repeated.iter().map(of_repeated));
+    found
+}
+
+fn of_repeated(repeated: &Repeated) -> Needless {
+    let Repeated { assignment: Assignment { symbol, place, text, .. }, counts, same } = repeated;
+    let because = match same {
+        true => Because::Twice { first: counts.clone() },
+        false => Because::Overridden { by: counts.clone() },
+    };
+    Needless { symbol: symbol.clone(), place: place.clone(), line: text.clone(), because }
+}
+
+fn resolved<'m>(kconfig: &'m Kconfig, asked: &[Assignment], out: &[&Assignment]) -> Config<'m> {
+    let kept = asked.iter().filter(|one| out.iter().all(|gone| gone.symbol != one.symbol));
+    let lines: String = kept.map(|one| one.line() + "\n").collect();
+    Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines)).0
+}
+
+/// It is as asked, and something beside the line could make it so. What has a prompt and nothing
+/// that selects it is `n` unless it is asked for.
+fn may_be_needless(kconfig: &Kconfig, config: &mut Config<'_>, asked: &Assignment) -> bool {
+    let Some(symbol) = kconfig.model.defined(&asked.symbol) else { return false };
+    let known = &kconfig.model[symbol];
+    if config.why_not(symbol, &asked.value).is_some() {
+        return false;
+    }
+    !known.kind.is_logic()
+        || asked.value == "n"
+        || known.member_of.is_some()
+        || known.prompts.iter().all(|prompt| config.expr(prompt.condition) == Tristate::N)
+        || !config.selectors(symbol, |by| by.value != Tristate::N).is_empty()
+}
+
+/// Why the symbol is what it is in a configuration where nobody asks for it.
+fn because(kconfig: &Kconfig, config: &mut Config<'_>, symbol: SymbolId) -> Because {
+    let on = |all: Vec<kconfig::Selector>| -> Vec<kconfig::Selector> {
+        all.into_iter().filter(|by| by.value != Tristate::N).collect()
+    };
+    if kconfig.model[symbol].kind.is_logic() && config.value(symbol).as_str() == "n" {
+        return Because::ByItself;
+    }
+    let by = on(config.selectors(symbol, |_| true));
+    if !by.is_empty() {
+        return Because::Selected { by: selectors(kconfig, &by) };
+    }
+    let by = on(config.impliers(symbol));
+    if !by.is_empty() {
+        return Because::Implied { by: selectors(kconfig, &by) };
+    }
+    match default(kconfig, config, symbol) {
+        Some(line) => Because::Default { default: kconfig.quote(line) },
+        None => Because::ByItself,
+    }
+}
+
+/// The default that counts: the symbol's, or that of the choice it is a member of.
+fn default(kconfig: &Kconfig, config: &mut Config<'_>, symbol: SymbolId) -> Option<Location> {
+    let known = &kconfig.model[symbol];
+    let mut all = kconfig.model[known.member_of.unwrap_or(symbol)].defaults.iter();
+    all.find(|default| config.expr(default.condition) != Tristate::N)
+        .map(|default| default.location)
+}
