@@ -3,15 +3,17 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 use kconfig::{Config, Mode};
+use vmm_kernel::Arch;
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::fragment;
 use crate::history::History;
-use crate::plan::plan;
-use crate::resolve::{InKernel, Kconfigs, explain, translate};
-use crate::toolchain::Toolchain;
+use crate::plan::{Plan, plan};
+use crate::resolve::{InKernel, Kconfigs, explain, known, translate};
+use crate::source::{self, Sources, Tree};
+use crate::toolchain::{KbuildArch, Toolchain};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -35,6 +37,12 @@ impl ExplainArgs {
         let history = History::read(&plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+        let arches = self.arches(ctx, &plan);
+        let mut exists_in = vec![known(&kconfigs, &arches, name)];
+        for other in unpacked(&workspace, &plan, &tree) {
+            let kconfigs = Kconfigs::new(&ctx.shell, &other, &workspace.work);
+            exists_in.push(known(&kconfigs, &arches, name));
+        }
         let mut all = vec![];
         for targets in plan.variants() {
             let target = targets[0];
@@ -46,8 +54,12 @@ impl ExplainArgs {
             let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
             let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
             let Some(symbol) = kconfig.model.defined(name) else {
-                return Err(anyhow!("Linux {} has no symbol {name} here", tree.version))
-                    .hint(|| kconfig.hint_for_unknown(name));
+                let what = target.variant();
+                return Err(anyhow!("Linux {} has no symbol {name} for {what}", tree.version))
+                    .hint(|| match diag::known_text(&exists_in[1..]) {
+                        Some(others) => format!("it exists in {others}"),
+                        None => kconfig.hint_for_unknown(name),
+                    });
             };
             let asked = asked.into_iter().find(|one| one.symbol == name).map(|one| one.place);
             all.push(InKernel {
@@ -55,9 +67,29 @@ impl ExplainArgs {
                 linux: tree.version.to_string(),
                 asked,
                 explained: explain(&kconfig, &mut config, &lines, symbol),
+                exists_in: exists_in.clone(),
             });
         }
         ctx.print(&all, |all| all.iter().map(diag::explained_text).collect())?;
         Ok(Answer::Yes)
     }
+
+    /// Kuasar's, with the tools for each where they are here.
+    fn arches(&self, ctx: &Context, plan: &Plan) -> Vec<(Arch, Option<KbuildArch>)> {
+        let tools = |arch: Arch| {
+            let meant = plan.arches().contains(&arch);
+            let prefix = self.cross_compile.as_deref().filter(|_| meant);
+            Toolchain::find(&ctx.shell, arch, prefix).ok().map(|found| found.kbuild_arch())
+        };
+        Arch::ALL.iter().map(|arch| (*arch, tools(*arch))).collect()
+    }
+}
+
+/// The trees of the pinned sources that are here, but for this one.
+fn unpacked(workspace: &Workspace, plan: &Plan, tree: &Tree) -> Vec<Tree> {
+    let Ok(sources) = Sources::read(&plan.conf_dir) else { return vec![] };
+    let cache = workspace.work.join("source");
+    let pins = sources.names().filter_map(|name| sources.pin(Some(name)).ok());
+    let trees = pins.filter_map(|pin| source::find(&sources, pin, &cache).ok());
+    trees.filter(|other| other.dir != tree.dir).collect()
 }

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use anstyle::AnsiColor;
 
 use super::{cause_text, style};
-use crate::resolve::{Condition, Definition, InKernel, Selector};
+use crate::resolve::{Condition, Definition, InKernel, Known, Selector};
 
 /// Symbols of a list that are named before the rest is counted.
 const MOST: usize = 12;
 
 pub(crate) fn explained_text(in_kernel: &InKernel) -> String {
-    let InKernel { kernel, linux, asked, explained } = in_kernel;
+    let InKernel { kernel, linux, asked, explained, exists_in } = in_kernel;
     let bold = anstyle::Style::new().bold();
     let mut text = format!(
         "{bold}{}{bold:#} is {}: {} on Linux {linux}, {}\n",
@@ -41,6 +41,9 @@ pub(crate) fn explained_text(in_kernel: &InKernel) -> String {
         }
         None => {}
     }
+    if let Some(trees) = known_text(exists_in) {
+        line(&mut text, 2, &format!("exists in {trees}"));
+    }
     if !explained.without_it.is_empty() {
         let changes =
             explained.without_it.iter().map(|c| format!("{} {} -> {}", c.symbol, c.from, c.to));
@@ -48,6 +51,19 @@ pub(crate) fn explained_text(in_kernel: &InKernel) -> String {
         some(&mut text, changes.collect());
     }
     text
+}
+
+/// The trees that know a symbol, with the architectures; none where no tree does.
+pub(crate) fn known_text(all: &[Known]) -> Option<String> {
+    let tree = |Known { linux, arches, unasked }: &Known| {
+        let mut text = format!("Linux {linux} for {}", arches.join(", "));
+        for arch in unasked {
+            let _ = write!(text, " ({arch} was not asked: its tools are not here)");
+        }
+        text
+    };
+    let trees: Vec<_> = all.iter().filter(|known| !known.arches.is_empty()).map(tree).collect();
+    (!trees.is_empty()).then(|| trees.join("; "))
 }
 
 fn line(text: &mut String, indent: usize, what: &str) {

@@ -124,12 +124,13 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             let notes = more(selected_by.len(), "select it").into_iter().collect();
             ("only a select or a default sets it".to_owned(), drawn, notes)
         }
-        Cause::Hidden { prompt, blockers } => {
-            let mut drawn: Vec<_> = blockers.iter().map(too_little).collect();
-            if drawn.is_empty() {
-                drawn.push(Drawn { line: prompt, label: "its prompt".to_owned() });
-            }
+        Cause::Hidden { prompt: _, blockers } => {
+            let drawn = blockers.iter().map(too_little).collect();
             ("hidden: not all that it depends on is there".to_owned(), drawn, vec![])
+        }
+        Cause::NotAsked { prompt } => {
+            let label = "a line is enough".to_owned();
+            ("no line asks for it".to_owned(), vec![Drawn { line: prompt, label }], vec![])
         }
         Cause::Selected { by } => {
             let notes = more(by.len(), "select it").into_iter().collect();

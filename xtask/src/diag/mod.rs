@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::shell::Interrupted;
 
-pub(crate) use explained::explained_text;
+pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::cause_text;
 pub(crate) use kconfig::{Quote, bad_kconfig};
 pub(crate) use tell::{

@@ -41,6 +41,10 @@ pub(crate) enum Cause {
         prompt: Quote,
         blockers: Vec<Blocker>,
     },
+    /// Nothing keeps it from being so, but no line asks for it.
+    NotAsked {
+        prompt: Quote,
+    },
     /// Something that is on wants it at least so.
     Selected {
         by: Vec<Selector>,
@@ -113,9 +117,12 @@ pub(super) fn of_symbol(
         },
         Some(kconfig::Cause::Hidden { prompts }) => {
             let nearest = prompts.into_iter().min_by_key(|prompt| prompt.blockers.len());
-            nearest.map_or(Cause::Unclear, |hiding| Cause::Hidden {
-                prompt: kconfig.quote(hiding.line),
-                blockers: blockers(kconfig, config, &hiding.blockers),
+            nearest.map_or(Cause::Unclear, |hiding| {
+                let prompt = kconfig.quote(hiding.line);
+                match blockers(kconfig, config, &hiding.blockers) {
+                    none if none.is_empty() => Cause::NotAsked { prompt },
+                    blockers => Cause::Hidden { prompt, blockers },
+                }
             })
         }
         Some(kconfig::Cause::Selected { by }) => Cause::Selected { by: selectors(kconfig, &by) },

@@ -4,6 +4,7 @@ use kconfig::{Config, Lines, SymbolId, mend};
 use serde::Serialize;
 
 use super::cause::{self, Cause, Selector, type_name, with_values};
+use super::known::Known;
 use super::tree::Kconfig;
 use crate::diag::Quote;
 use crate::fragment::{Place, config_line};
@@ -17,6 +18,8 @@ pub(crate) struct InKernel {
     pub asked: Option<Place>,
     #[serde(flatten)]
     pub explained: Explained,
+    /// This tree first, then the pinned ones that are unpacked.
+    pub exists_in: Vec<Known>,
 }
 
 #[derive(Debug, Serialize)]

@@ -6,6 +6,7 @@ mod answers;
 mod cause;
 mod environment;
 mod explain;
+mod known;
 mod mend;
 mod needless;
 mod tree;
@@ -22,6 +23,7 @@ use crate::source::KernelVersion;
 
 pub(crate) use cause::{Blocker, Cause, Selector};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
+pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
 pub(crate) use tree::{Kconfig, Kconfigs};

@@ -120,6 +120,11 @@ impl<'a> Kconfigs<'a> {
         Kconfigs { shell, tree, work, read: RefCell::default() }
     }
 
+    /// The tree's version.
+    pub(crate) fn linux(&self) -> String {
+        self.tree.version.to_string()
+    }
+
     pub(crate) fn of(&self, arch: &KbuildArch) -> Result<Rc<Kconfig>> {
         if let Some(known) = self.read.borrow().get(arch) {
             return Ok(known.clone());
