@@ -38,7 +38,7 @@ struct Step {
 }
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -74,7 +74,12 @@ const STEPS: [Step; 12] = [
     Step {
         name: "agree",
         what: "resolve writes what the trees' own conf writes",
-        run: |ci| ci.agree(),
+        run: |ci| ci.script("ci/kconfig/agree.sh", &["1", "x86_64", "arm64"]),
+    },
+    Step {
+        name: "mend",
+        what: "what check --fix writes turns symbols on, as conf sees it",
+        run: |ci| ci.script("ci/kconfig/mend.sh", &["10"]),
     },
     Step {
         name: "build",
@@ -198,12 +203,13 @@ impl Ci<'_> {
     }
 
     /// A part of what the script can do: one random configuration, on Kuasar's architectures.
-    fn agree(&self) -> Result<Verdict> {
-        let script = self.workspace.root.join("ci/kconfig/agree.sh");
+    /// A part of what a script of this workspace does; Kuasar's has none.
+    fn script(&self, path: &str, arguments: &[&str]) -> Result<Verdict> {
+        let script = self.workspace.root.join(path);
         if !script.exists() {
             return Ok(Verdict::Skipped(format!("there is no {script}")));
         }
-        self.show(cmd!(self.ctx.shell.sh, "{script} 1 x86_64 arm64"))
+        self.show(cmd!(self.ctx.shell.sh, "{script} {arguments...}"))
     }
 
     fn build_again(&self) -> Result<Verdict> {

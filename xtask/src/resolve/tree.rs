@@ -1,8 +1,8 @@
 //! A tree's Kconfig, as the engine reads it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,6 +27,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Kconfig {
     pub model: Model,
     dir: Utf8PathBuf,
+    /// Read when somebody asks where else a symbol is.
+    by_arch: OnceCell<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Kconfig {
@@ -58,7 +60,7 @@ impl Kconfig {
         let (model, problems) = kconfig::parse(&host, "Kconfig", Dialect::of(major, minor));
         shell.check_interrupt()?;
         host.answers.borrow().write()?;
-        let kconfig = Kconfig { model, dir: tree.dir.clone() };
+        let kconfig = Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new() };
         let errors: Vec<_> = problems
             .iter()
             .filter(|problem| problem.problem.severity() == Severity::Error)
@@ -83,28 +85,32 @@ impl Kconfig {
 impl Kconfig {
     /// The folders below `arch` whose Kconfig files define a symbol of that name.
     pub(crate) fn other_arches_with(&self, name: &str) -> Vec<String> {
-        let defines = |path: &Utf8Path| {
-            let text = std::fs::read(path).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            text.lines().any(|line| {
-                let mut words = line.split_ascii_whitespace();
-                matches!(words.next(), Some("config" | "menuconfig")) && words.next() == Some(name)
-            })
+        let by_name = self.by_arch.get_or_init(|| names_by_arch(&self.dir.join("arch")));
+        by_name.get(name).map(|arches| arches.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// The names that the Kconfig files of each architecture's folder define.
+fn names_by_arch(arch: &Utf8Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in arch.read_dir_utf8().into_iter().flatten().flatten() {
+        let files = walkdir::WalkDir::new(folder.path()).into_iter().flatten();
+        let is_kconfig = |file: &walkdir::DirEntry| {
+            file.file_type().is_file() && file.file_name().to_string_lossy().starts_with("Kconfig")
         };
-        let mut found = vec![];
-        for entry in self.dir.join("arch").read_dir_utf8().into_iter().flatten().flatten() {
-            let files = walkdir::WalkDir::new(entry.path()).into_iter().flatten();
-            let mut files =
-                files.filter_map(|file| Utf8PathBuf::from_path_buf(file.into_path()).ok());
-            let is_kconfig =
-                |path: &Utf8PathBuf| path.file_name().is_some_and(|n| n.starts_with("Kconfig"));
-            if files.any(|path| is_kconfig(&path) && defines(&path)) {
-                found.push(entry.file_name().to_owned());
+        for file in files.filter(is_kconfig) {
+            let text = std::fs::read(file.path()).unwrap_or_default();
+            for line in String::from_utf8_lossy(&text).lines() {
+                let mut words = line.split_ascii_whitespace();
+                let defines = matches!(words.next(), Some("config" | "menuconfig"));
+                if let (true, Some(name)) = (defines, words.next()) {
+                    let arches = found.entry(name.to_owned()).or_default();
+                    arches.insert(folder.file_name().to_owned());
+                }
             }
         }
-        found.sort();
-        found
     }
+    found
 }
 
 /// The Kconfig of one tree for each arch that is asked for, read once.

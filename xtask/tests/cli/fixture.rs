@@ -1,5 +1,7 @@
 //! A Kuasar workspace and a tiny kernel tree in a temporary folder.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -17,7 +19,19 @@ impl Fixture {
         copy(&data.join("mini-tree"), &fixture.path("tree"));
         std::fs::write(fixture.path("tree/image"), bzimage(2048)).unwrap();
         fixture.conf("base.conf\n", "CONFIG_NET=y\n");
+        fixture.foreign_tools();
         fixture
+    }
+
+    /// Tools for the arches that a test host need not have any for. Nothing is compiled with them.
+    fn foreign_tools(&self) {
+        for tool in ["gcc", "ld", "as"] {
+            for arch in ["aarch64", "x86_64"] {
+                let name = format!("foreign-tools/{arch}-linux-gnu-{tool}");
+                self.write(&name, "#!/bin/sh\necho 12.2.0\n");
+                std::fs::set_permissions(self.path(&name), Permissions::from_mode(0o755)).unwrap();
+            }
+        }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -43,6 +57,8 @@ impl Fixture {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
         command.args(arguments).current_dir(self.path("")).env("NO_COLOR", "1");
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{path}:{}", self.path("foreign-tools").display()));
         command.env_remove("CARGO_TARGET_DIR").env_remove("GITHUB_ACTIONS");
         command
     }
