@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # This tool beside what it replaces, in one run, on one tree, with the same fragments:
 # `merge_config.sh -r -n` and `make`, as build-kernel.sh calls them (out of tree, so that the tree
-# stays clean for both).
+# stays clean for both), and the tree's own conf without anything around it.
 #
 #   ci/bench/run.sh [--no-cold] [TREE]
 #
@@ -41,15 +41,28 @@ mkdir "$obj"
 
 tool() { cargo xtask --quiet "$@" --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" >/dev/null; }
 kernel() { tool kernel; }
-resolve() { tool check; }
+resolve() { cargo xtask --quiet resolve --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" -o "$work/resolved"; }
+resolve_cold() { rm -rf target/guest-kernel/kconfig; resolve; }
 
+# A list of this project may hold comments.
+fragments() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e "s#^#$work/conf/#" "$list"; }
 merge() {
-    # A list of this project may hold comments.
-    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e "s#^#$work/conf/#" "$list" | (cd "$tree" && ARCH=x86_64 xargs scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null
+    fragments | (cd "$tree" && ARCH=x86_64 xargs scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null
 }
+# conf in the environment that kbuild gives it, which a stand-in writes down.
+prepare_conf() {
+    merge
+    mv "$obj/scripts/kconfig/conf" "$obj/scripts/kconfig/conf.real"
+    printf '#!/bin/sh\nexport -p >%s/environment\nexec "$0.real" "$@"\n' "$work" >"$obj/scripts/kconfig/conf"
+    chmod +x "$obj/scripts/kconfig/conf"
+    merge
+    mv "$obj/scripts/kconfig/conf.real" "$obj/scripts/kconfig/conf"
+    fragments | xargs cat >"$work/asked"
+}
+conf() { (cd "$obj" && . "$work/environment" && KCONFIG_ALLCONFIG=$work/asked scripts/kconfig/conf -s --allnoconfig Kconfig); }
 script() { merge && make -s -C "$tree" O="$obj" ARCH=x86_64 -j"$(nproc)" bzImage >/dev/null; }
 
-seconds() { # COMMAND: how long it takes, in milliseconds precision
+seconds() { # COMMAND: how long it takes, to the millisecond
     local start end
     start=$(date +%s%N)
     "$@"
@@ -57,16 +70,26 @@ seconds() { # COMMAND: how long it takes, in milliseconds precision
     awk -v ns=$((end - start)) 'BEGIN { printf "%.3f", ns / 1e9 }'
 }
 
-row() { # NAME OURS THEIRS
+median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+
+row() { # NAME OURS THEIRS [TIMES]: the median of each, taken in turns
     local ours theirs
-    ours=$(seconds "$2")
-    theirs=$(seconds "$3")
+    : >"$work/ours" && : >"$work/theirs"
+    for _ in $(seq "${4:-1}"); do
+        seconds "$2" >>"$work/ours" && echo >>"$work/ours"
+        seconds "$3" >>"$work/theirs" && echo >>"$work/theirs"
+    done
+    ours=$(median <"$work/ours")
+    theirs=$(median <"$work/theirs")
     awk -v name="$1" -v a="$ours" -v b="$theirs" 'BEGIN { printf "%-28s %10.3f %10.3f %8.3f\n", name, a, b, a / b }'
 }
 
-printf '%-28s %10s %10s %8s\n' "micro x86_64, seconds" xtask script ratio
-row "resolve, first time" resolve merge
-row "resolve, again" resolve merge
+printf '%-28s %10s %10s %8s\n' "micro x86_64, seconds" xtask other ratio
+row "resolve, first time" resolve_cold merge
+row "resolve, again" resolve merge 5
+prepare_conf
+row "resolve, against conf" resolve conf 5
+row "the same, nothing cached" resolve_cold conf 5
 [ $cold = yes ] || exit 0
 row "build, cold" kernel script
 row "second run, nothing to do" kernel script

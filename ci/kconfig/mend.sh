@@ -44,7 +44,7 @@ asked() { sed '/^#/d; s#^#'"$work"'/conf/#' "$work/conf/micro-kernel-x86_64.list
     for random in $(seq 10); do
         conf randconfig KCONFIG_SEED="$random" && cat "$work/obj/.config"
     done
-} | sed -n 's/^CONFIG_\(.*\)=[ym]$/\1/p' | sort -u >"$work/possible"
+} | sed -n 's/^CONFIG_\(.*\)=y$/\1/p' | sort -u >"$work/possible"
 
 cp -r fragments "$work/conf"
 asked >"$work/asked"
