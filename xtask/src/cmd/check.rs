@@ -82,7 +82,7 @@ impl CheckArgs {
     /// Resolves each list on each source.
     fn rows(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<Vec<Row>> {
         // A slip in a list is told before anything is fetched.
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(workspace, &plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
             orders.push(self.order(ctx, workspace, plan, targets[0])?);

@@ -10,7 +10,7 @@ use crate::diag::{self, Hint};
 use crate::fragment;
 use crate::history::History;
 use crate::plan::plan;
-use crate::resolve::{InKernel, Kconfigs, explain, translate};
+use crate::resolve::{InKernel, Kconfigs, explain, translate, why_unknown};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -32,7 +32,7 @@ impl ExplainArgs {
         let name = self.symbol.strip_prefix("CONFIG_").unwrap_or(&self.symbol);
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let mut all = vec![];
@@ -46,8 +46,9 @@ impl ExplainArgs {
             let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
             let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
             let Some(symbol) = kconfig.model.defined(name) else {
+                let cause = why_unknown(&kconfig, &tree.version, target.arch, &history, name);
                 return Err(anyhow!("Linux {} has no symbol {name} here", tree.version))
-                    .hint(|| kconfig.hint_for_unknown(name));
+                    .hint(|| diag::hint_for_unknown(name, &cause));
             };
             let asked = asked.into_iter().find(|one| one.symbol == name).map(|one| one.place);
             all.push(InKernel {
