@@ -91,7 +91,7 @@ impl CheckArgs {
     /// Resolves each list on each source.
     fn rows(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<Vec<Row>> {
         // A slip in a list is told before anything is fetched.
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(workspace, &plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
             orders.push(self.order(ctx, workspace, plan, targets[0])?);
@@ -112,7 +112,7 @@ impl CheckArgs {
         let wanted = |word: &String| {
             let word = word.strip_prefix("CONFIG_").unwrap_or(word);
             let (symbol, value) = word.split_once('=').unwrap_or((word, "y"));
-            Wanted { symbol: symbol.to_owned(), value: value.to_owned() }
+            Wanted { symbol: symbol.to_owned(), value: value.to_owned(), in_place_of: None }
         };
         self.want.iter().map(wanted).collect()
     }
@@ -180,11 +180,7 @@ impl Order {
 
     /// With what did not come out, if that is to be mended.
     fn wanted(&self, resolved: &Resolved) -> Vec<Wanted> {
-        let missed = resolved
-            .findings
-            .iter()
-            .filter(|_| self.fix)
-            .map(|finding| Wanted { symbol: finding.symbol.clone(), value: finding.asked.clone() });
+        let missed = resolved.findings.iter().filter(|_| self.fix).filter_map(Wanted::of);
         self.wanted.iter().cloned().chain(missed).collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::diag::{self, Hint};
 use crate::fragment;
 use crate::history::History;
 use crate::plan::{Plan, plan};
-use crate::resolve::{InKernel, Kconfigs, explain, known, translate};
+use crate::resolve::{Cause, InKernel, Kconfigs, explain, known, translate, why_unknown};
 use crate::source::{self, Sources, Tree};
 use crate::toolchain::{KbuildArch, Toolchain};
 use crate::workspace::Workspace;
@@ -34,7 +34,7 @@ impl ExplainArgs {
         let name = self.symbol.strip_prefix("CONFIG_").unwrap_or(&self.symbol);
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let arches = self.arches(ctx, &plan);
@@ -54,11 +54,12 @@ impl ExplainArgs {
             let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
             let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
             let Some(symbol) = kconfig.model.defined(name) else {
+                let cause = why_unknown(&kconfig, &tree.version, target.arch, &history, name);
                 let what = target.variant();
                 return Err(anyhow!("Linux {} has no symbol {name} for {what}", tree.version))
-                    .hint(|| match diag::known_text(&exists_in[1..]) {
-                        Some(others) => format!("it exists in {others}"),
-                        None => kconfig.hint_for_unknown(name),
+                    .hint(|| match (&cause, diag::known_text(&exists_in[1..])) {
+                        (Cause::Unknown { .. }, Some(others)) => format!("it exists in {others}"),
+                        _ => diag::hint_for_unknown(name, &cause),
                     });
             };
             let asked = asked.into_iter().find(|one| one.symbol == name).map(|one| one.place);

@@ -97,7 +97,7 @@ impl KernelArgs {
         if self.setup {
             setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
         }
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(&workspace, &plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
             orders.push(Order::read(ctx, &self, &workspace, &plan.conf_dir, targets)?);

@@ -135,7 +135,7 @@ impl ResolveArgs {
         };
         let plan = plan(workspace, &request)?;
         let requested = fragment::read(workspace, &plan.conf_dir, &plan.targets[0])?.assignments;
-        let history = History::read(&plan.conf_dir)?;
+        let history = History::read(workspace, &plan.conf_dir)?;
         let resolved = resolve(kconfig, &tree.version, arch, &history, &requested);
         let name = plan.targets[0].variant();
         diag::tell_resolved(ctx.progress, &name, &tree.version, requested.len(), &resolved);

@@ -86,6 +86,7 @@ fn snippet<'a>(level: Level, drawn: &'a Drawn<'a>) -> Snippet<'a> {
 
 /// What stands under the fragment's line, the lines of the tree, and what no line shows.
 fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
+    let said = |label: String| (label, vec![], vec![]);
     match cause {
         Cause::Unknown { near, only_in } => {
             let mut notes = vec![];
@@ -95,6 +96,14 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             }
             ("this tree has no such symbol".to_owned(), vec![], notes)
         }
+        Cause::Called { name } => said(format!("this tree calls it CONFIG_{name}")),
+        Cause::Renamed { to } => said(format!("renamed to CONFIG_{to}")),
+        Cause::NotYet { version } => said(format!("it came with {version}")),
+        Cause::Gone { version, instead: None } => said(format!("it went with {version}")),
+        Cause::Gone { version, instead: Some(instead) } => {
+            said(format!("it went with {version}: {instead}"))
+        }
+        Cause::Vendor { of } => said(format!("of {of}'s kernels, never in Linux itself")),
         Cause::WrongType { kind, definition } => {
             let label = format!("its type is {kind}");
             ("no value of its type".to_owned(), vec![Drawn { line: definition, label }], vec![])
@@ -141,7 +150,7 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             let label = format!("of this choice, {set} is set");
             ("one of a choice".to_owned(), vec![Drawn { line: choice, label }], vec![])
         }
-        Cause::Unclear => ("its value changed while it was computed".to_owned(), vec![], vec![]),
+        Cause::Unclear => said("its value changed while it was computed".to_owned()),
     }
 }
 
@@ -153,6 +162,20 @@ pub(crate) fn cause_text(cause: &Cause) -> String {
     match details.is_empty() {
         true => label,
         false => format!("{label}: {}", details.join("; ")),
+    }
+}
+
+/// What to do about a name that the tree does not define for this arch.
+pub(crate) fn hint_for_unknown(name: &str, cause: &Cause) -> String {
+    match cause {
+        Cause::Unknown { only_in, .. } if !only_in.is_empty() => {
+            format!("it is defined only for {}", only_in.join(", "))
+        }
+        Cause::Unknown { near: Some(near), .. } => format!("did you mean {near}?"),
+        Cause::Unknown { near: None, .. } => {
+            format!("search the tree: grep -rw {name} --include='Kconfig*'")
+        }
+        cause => cause_text(cause),
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::shell::Interrupted;
 
 pub(crate) use explained::{explained_text, known_text};
-pub(crate) use finding::cause_text;
+pub(crate) use finding::{cause_text, hint_for_unknown};
 pub(crate) use kconfig::{Quote, bad_kconfig};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_dot_config, tell_edited, tell_mended, tell_needless,

@@ -2,19 +2,44 @@
 
 use kconfig::{Config, SymbolId, Type};
 use serde::{Deserialize, Serialize};
+use vmm_kernel::Arch;
 
 use super::tree::Kconfig;
 use crate::diag::Quote;
+use crate::history::{History, Known, short};
+use crate::source::KernelVersion;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "kebab-case")]
 pub(crate) enum Cause {
-    /// The tree defines no such symbol for this arch.
+    /// The tree defines no such symbol for this arch, and the history does not say why.
     Unknown {
         /// A symbol with a name like it.
         near: Option<String>,
         /// Folders of other arches that define it.
         only_in: Vec<String>,
+    },
+    /// The tree knows it by this older name.
+    Called {
+        name: String,
+    },
+    /// The tree knows it by this newer name.
+    Renamed {
+        to: String,
+    },
+    /// It came with this version, and the tree is older.
+    NotYet {
+        version: String,
+    },
+    /// It went with this version, and the tree is that or newer.
+    Gone {
+        version: String,
+        /// What does its work now.
+        instead: Option<String>,
+    },
+    /// Linux itself never had it.
+    Vendor {
+        of: String,
     },
     /// What was asked is no value of its type.
     WrongType {
@@ -179,8 +204,30 @@ pub(crate) fn type_name(kind: Type) -> &'static str {
 }
 
 /// What can be said of a name that the tree does not define for this arch.
-pub(super) fn of_unknown(kconfig: &Kconfig, name: &str) -> Cause {
-    Cause::Unknown { near: nearest(kconfig, name), only_in: kconfig.other_arches_with(name) }
+pub(crate) fn why_unknown(
+    kconfig: &Kconfig,
+    version: &KernelVersion,
+    arch: Arch,
+    history: &History,
+    name: &str,
+) -> Cause {
+    let knows = |name: &str| kconfig.model.defined(name).is_some();
+    let only_in = kconfig.other_arches_with(name);
+    let Some((known, entry)) = history.explain(name, arch, version, knows) else {
+        return Cause::Unknown { near: nearest(kconfig, name), only_in };
+    };
+    let refuted = entry.arch.is_none() && !only_in.is_empty();
+    match known {
+        Known::Called(name) => Cause::Called { name: name.to_owned() },
+        Known::RenamedTo(name) => Cause::Renamed { to: name.to_owned() },
+        // A tree that has it for another arch knows better than an entry about every arch.
+        _ if refuted => Cause::Unknown { near: None, only_in },
+        Known::CameWith(version) => Cause::NotYet { version: short(version) },
+        Known::WentWith(version, instead) => {
+            Cause::Gone { version: short(version), instead: instead.map(str::to_owned) }
+        }
+        Known::OnlyOf(vendor) => Cause::Vendor { of: vendor.to_owned() },
+    }
 }
 
 /// A name that differs by a slip of the fingers, not by what it means.
@@ -190,16 +237,4 @@ fn nearest(kconfig: &Kconfig, name: &str) -> Option<String> {
     let near = names.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let near = near.filter(|(slips, _)| *slips <= most).min_by_key(|(slips, _)| *slips);
     near.map(|(_, known)| known.to_string())
-}
-
-impl Kconfig {
-    /// What to do about a name that the tree does not define for this arch.
-    pub(crate) fn hint_for_unknown(&self, name: &str) -> String {
-        let only_in = self.other_arches_with(name);
-        match nearest(self, name) {
-            _ if !only_in.is_empty() => format!("it is defined only for {}", only_in.join(", ")),
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("search the tree: grep -rw {name} --include='Kconfig*'"),
-        }
-    }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use kconfig::{Lines, Model, SymbolId, mend};
 use serde::Serialize;
 
+use super::Finding;
+use super::cause::Cause;
 use super::tree::Kconfig;
 use crate::edit::Edit;
 use crate::fragment::{Assignment, Place, config_line};
@@ -24,6 +26,25 @@ pub(crate) struct Mended {
 pub(crate) struct Wanted {
     pub symbol: String,
     pub value: String,
+    /// The line that asks for it by a name that the tree no longer has.
+    pub in_place_of: Option<Place>,
+}
+
+impl Wanted {
+    /// What would mend a finding; nothing where the tree has no such symbol by any newer name.
+    pub(crate) fn of(finding: &Finding) -> Option<Self> {
+        let Finding { symbol, asked, place, cause, .. } = finding;
+        let (symbol, in_place_of) = match cause {
+            Cause::Renamed { to } => (to, Some(place.clone())),
+            Cause::Unknown { .. }
+            | Cause::Called { .. }
+            | Cause::NotYet { .. }
+            | Cause::Gone { .. }
+            | Cause::Vendor { .. } => return None,
+            _ => (symbol, None),
+        };
+        Some(Wanted { symbol: symbol.clone(), value: asked.clone(), in_place_of })
+    }
 }
 
 /// Finds the lines that make all that is wanted come out together, as far as there are some.
@@ -38,7 +59,7 @@ pub(crate) fn propose(
     // Each line with the wanted symbol that it was first needed for.
     let mut lines: BTreeMap<SymbolId, (String, usize)> = BTreeMap::new();
     let mut possible = Lines::new();
-    for (index, Wanted { symbol, value }) in wanted.iter().enumerate() {
+    for (index, Wanted { symbol, value, .. }) in wanted.iter().enumerate() {
         let Some(symbol) = model.defined(symbol) else { continue };
         let mut together = possible.clone();
         together.insert(symbol, value.clone());
@@ -52,9 +73,9 @@ pub(crate) fn propose(
     let edits_of = |index: usize, symbol: SymbolId| {
         let own = lines.iter().filter(|(_, (_, needed_by))| *needed_by == index);
         let own = own.map(|(symbol, (value, _))| (*symbol, value.as_str()));
-        edits(model, history, asked, symbol, own)
+        edits(model, history, asked, (&wanted[index], symbol), own)
     };
-    let mended = |(index, Wanted { symbol, value }): (usize, &Wanted)| {
+    let mended = |(index, Wanted { symbol, value, .. }): (usize, &Wanted)| {
         let known = model.defined(symbol).filter(|known| possible.contains_key(known));
         let edits = known.map(|known| edits_of(index, known));
         Mended { symbol: symbol.clone(), wanted: value.clone(), edits }
@@ -80,10 +101,17 @@ fn edits<'a>(
     model: &Model,
     history: &History,
     asked: &[Assignment],
-    wanted: SymbolId,
+    (wanted, symbol): (&Wanted, SymbolId),
     lines: impl Iterator<Item = (SymbolId, &'a str)>,
 ) -> Vec<Edit> {
-    let Some(home) = home(model, asked, wanted) else { return vec![] };
+    let Wanted { value, in_place_of, .. } = wanted;
+    let home = in_place_of.clone().or_else(|| home(model, asked, symbol));
+    let Some(home) = home else { return vec![] };
+    let renamed = in_place_of.clone().map(|at| {
+        let text = config_line(&wanted.symbol, value);
+        Edit { at, replaces: true, text }
+    });
+    let lines = lines.filter(|(line, _)| in_place_of.is_none() || *line != symbol);
     let edit = |(symbol, value): (SymbolId, &str)| {
         let name = &model[symbol].name;
         let line = config_line(history.newest_name(name), value);
@@ -95,7 +123,8 @@ fn edits<'a>(
     let unchanged = |edit: &Edit| {
         edit.replaces && asked.iter().any(|one| one.place == edit.at && one.text == edit.text)
     };
-    lines.map(edit).filter(|edit| !unchanged(edit)).collect()
+    let edits = lines.map(edit).filter(|edit| !unchanged(edit));
+    renamed.into_iter().chain(edits).collect()
 }
 
 /// Where a line about the symbol belongs: where it is asked for, or else beside the symbol that the

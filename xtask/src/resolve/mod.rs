@@ -21,7 +21,7 @@ use crate::fragment::{Assignment, Place, config_line};
 use crate::history::{History, Past};
 use crate::source::KernelVersion;
 
-pub(crate) use cause::{Blocker, Cause, Selector};
+pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
@@ -77,7 +77,7 @@ pub(crate) fn resolve(
     for (asked, got) in compare(&dot_config, &asked) {
         let cause = match kconfig.model.defined(&asked.symbol) {
             Some(symbol) => cause::of_symbol(kconfig, &mut config, symbol, &asked.value),
-            None => cause::of_unknown(kconfig, &asked.symbol),
+            None => cause::why_unknown(kconfig, version, arch, history, &asked.symbol),
         };
         let Assignment { symbol, value, place, text } = asked.clone();
         findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
@@ -98,7 +98,7 @@ pub(crate) fn translate(
     for assignment in assignments {
         let symbol = &assignment.symbol;
         let unknown = !knows(symbol);
-        let past = unknown.then(|| history.explain(symbol, arch, version, knows)).flatten();
+        let past = unknown.then(|| history.translate(symbol, arch, version, knows)).flatten();
         match &past {
             None => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {

@@ -34,6 +34,40 @@ fn consoles() {
     });
 }
 
+/// One of each that an entry can say; the tiny tree refutes the last.
+const HISTORY: &str = r#"
+[[symbol]]
+name = "SERIAL"
+was = ["WIFI"]
+evidence = "made up"
+
+[[symbol]]
+name = "NETWORKING"
+was = ["NET"]
+evidence = "made up"
+
+[[symbol]]
+name = "SUBNET"
+since = "7.0"
+evidence = "made up"
+
+[[symbol]]
+name = "TOKENRING"
+until = "3.5"
+instead = "NET does its work"
+evidence = "made up"
+
+[[symbol]]
+name = "ACME"
+vendor = "ACME"
+evidence = "made up"
+
+[[symbol]]
+name = "ARM_PART"
+until = "3.5"
+evidence = "made up"
+"#;
+
 fn without_path(text: &str, root: &Path) -> String {
     text.replace(root.to_str().unwrap().trim_end_matches('/'), "[ROOT]")
 }
@@ -121,4 +155,17 @@ fn more_files(fixture: &Fixture) {
         "CONFIG_SPEED=7\nCONFIG_INET=y\nCONFIG_USB=y\n",
     );
     fixture.write("conf-twice/net.conf", "CONFIG_NET=y\nCONFIG_HZ=250\n");
+    for conf in ["conf-old-words", "conf-own-history"] {
+        fixture.write(&format!("{conf}/{list}"), "base.conf\n");
+        fixture.write(
+            &format!("{conf}/base.conf"),
+            "CONFIG_WIFI=y\nCONFIG_NETWORKING=y\nCONFIG_SUBNET=y\nCONFIG_TOKENRING=y\n\
+             CONFIG_ACME=y\nCONFIG_ARM_PART=y\n",
+        );
+    }
+    fixture.write("fragments/history.toml", HISTORY);
+    fixture.write("conf-own-history/history.toml", HISTORY);
+    fixture.write(&format!("conf-bad-history/{list}"), "");
+    let nothing = "[[symbol]]\nname = \"WIFI\"\nevidence = \"Kconfig\"\n";
+    fixture.write("conf-bad-history/history.toml", nothing);
 }

@@ -1,6 +1,8 @@
 //! What can only be tried on a real kernel tree: the folder that GUEST_KERNEL_TREE names, else
 //! every test here says "skipped". `cargo xtask ci` names one.
 
+use std::path::Path;
+
 use super::fixture::{Fixture, expect, run, stdout};
 
 /// A workspace of its own, and the real tree's path.
@@ -78,6 +80,45 @@ fn an_older_name_is_taken_where_the_tree_knows_only_that() {
     assert!(out.contains("micro-x86_64"), "{out}");
 }
 
+/// Lists of other projects lie beside some checkouts of this one; it does not need them.
+#[test]
+fn whatever_a_tree_lacks_of_what_others_ask_for_is_explained() {
+    let Some((fixture, tree)) = real() else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let peers = root.join("../shared/peers");
+    if !peers.is_dir() {
+        eprintln!("skipped: there are no lists of other projects in {}", peers.display());
+        return;
+    }
+    let history = std::fs::read_to_string(root.join("fragments/history.toml")).unwrap();
+    fixture.write("fragments/history.toml", &history);
+    let mut arches = vec!["x86_64"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&path).any(|dir| dir.join("aarch64-linux-gnu-gcc").is_file()) {
+        true => arches.push("aarch64"),
+        false => eprintln!("skipped for aarch64: there is no aarch64-linux-gnu-gcc"),
+    }
+    for arch in &arches {
+        let fragment = format!("kata-{arch}.conf");
+        let text = std::fs::read_to_string(peers.join("kata").join(&fragment)).unwrap();
+        fixture.write(&format!("kata/{fragment}"), &text);
+        fixture.write(&format!("kata/mini-kernel-{arch}.list"), &fragment);
+    }
+    let kuasar = peers.join("kuasar");
+    for (conf_dir, types) in [("kata", "mini"), (kuasar.to_str().unwrap(), "micro,mini")] {
+        let mut arguments = vec!["check", "--type", types, "--kernel-dir", &tree];
+        let arches = arches.join(",");
+        arguments.extend(["--arch", &arches, "--kernel-conf-dir", conf_dir, "--format", "json"]);
+        let output = run(fixture.xtask(&arguments));
+        let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let rows = rows.as_array().unwrap().iter();
+        for finding in rows.flat_map(|row| row["findings"].as_array().unwrap()) {
+            let nowhere = finding["only_in"].as_array().is_some_and(Vec::is_empty);
+            assert!(finding["cause"] != "unknown" || !nowhere, "{conf_dir}: {finding}");
+        }
+    }
+}
+
 #[test]
 fn the_tree_is_never_written_to() {
     let Some((fixture, tree)) = real() else { return };
@@ -88,5 +129,5 @@ fn the_tree_is_never_written_to() {
         fixture.xtask(&["check", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree]),
     );
     assert_eq!(std::fs::metadata(&tree).unwrap().modified().unwrap(), before);
-    assert!(!std::path::Path::new(&tree).join(".config").exists());
+    assert!(!Path::new(&tree).join(".config").exists());
 }
