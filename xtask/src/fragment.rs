@@ -89,11 +89,7 @@ pub(crate) fn read(
     conf_dir: &Utf8Path,
     target: &Target,
 ) -> Result<Requested> {
-    let list = conf_dir.join(&target.list);
-    let text = read_file(&list).hint(|| {
-        format!("a conf dir holds {}; name another one with --kernel-conf-dir", target.list)
-    })?;
-    let base = parse_list(&list, &text, |path| conf_dir.join(path).is_file())?;
+    let base = list_files(conf_dir, &target.list)?;
     let overlay = overlay_files(conf_dir, target);
     let overlay_missing = target.overlay.clone().filter(|_| overlay.is_empty());
     let (below, mut repeated) = read_layer(workspace, conf_dir, &base)?;
@@ -109,6 +105,23 @@ pub(crate) fn read(
     assignments.extend(on_top);
     let fragments = [base, overlay].concat();
     Ok(Requested { assignments, repeated, fragments, overlay_missing })
+}
+
+/// Reads a list alone, wherever it is, and its fragments. Each symbol comes once.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_list(workspace: &Workspace, path: &Utf8Path) -> Result<Vec<Assignment>> {
+    let (conf_dir, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    let files = list_files(conf_dir, Utf8Path::new(name))?;
+    Ok(read_layer(workspace, conf_dir, &files)?.0)
+}
+
+fn list_files(conf_dir: &Utf8Path, name: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let list = conf_dir.join(name);
+    let text = read_file(&list)
+        .hint(|| format!("a conf dir holds {name}; name another one with --kernel-conf-dir"))?;
+    parse_list(&list, &text, |path| conf_dir.join(path).is_file())
 }
 
 /// `NAME.conf` and `NAME-ARCH.conf`, as far as they exist.

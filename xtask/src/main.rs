@@ -11,6 +11,7 @@ mod image;
 mod inputs;
 mod kbuild;
 mod lock;
+mod operand;
 mod plan;
 mod progress;
 mod resolve;

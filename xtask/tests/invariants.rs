@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 15] = [
+const STAGES: [&str; 16] = [
     "workspace",
     "plan",
+    "operand",
     "source",
     "fragment",
     "edit",

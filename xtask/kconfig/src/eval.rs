@@ -38,19 +38,13 @@ impl Config<'_> {
     }
 
     fn compare(&mut self, relation: Relation, left: SymbolId, right: SymbolId) -> Tristate {
-        self.calc(left);
-        self.calc(right);
-        let (a, b) = (self.shown(left), self.shown(right));
-        let kinds = (self.model[left].kind, self.model[right].kind);
-        let numbers = match kinds {
-            (Type::String, Type::String) => None,
-            (left, right) => Number::read(&a, left).zip(Number::read(&b, right)),
-        };
-        let order = match numbers {
-            None => a.as_bytes().cmp(b.as_bytes()),
-            Some((a, b)) => a.compare(b),
-        };
-        if relation.holds(order) { Y } else { N }
+        relate(relation, self.operand(left), self.operand(right))
+    }
+
+    /// What a comparison compares.
+    pub(crate) fn operand(&mut self, symbol: SymbolId) -> (Arc<str>, Type) {
+        self.calc(symbol);
+        (self.shown(symbol), self.model[symbol].kind)
     }
 
     /// The value as a text, as comparisons see it.
@@ -288,6 +282,19 @@ pub(crate) fn empty(model: &Model, kind: Type) -> Arc<str> {
         Type::Hex if model.dialect.numbers_default_to_zero => "0x0".into(),
         _ => "".into(),
     }
+}
+
+/// Whether two values, each with its symbol's type, relate so.
+pub(crate) fn relate(relation: Relation, a: (Arc<str>, Type), b: (Arc<str>, Type)) -> Tristate {
+    let numbers = match (a.1, b.1) {
+        (Type::String, Type::String) => None,
+        (left, right) => Number::read(&a.0, left).zip(Number::read(&b.0, right)),
+    };
+    let order = match numbers {
+        None => a.0.as_bytes().cmp(b.0.as_bytes()),
+        Some((a, b)) => a.compare(b),
+    };
+    if relation.holds(order) { Y } else { N }
 }
 
 /// A value as comparisons read it.

@@ -137,13 +137,16 @@ impl Config<'_> {
     }
 
     fn why_other_member(&mut self, choice: SymbolId) -> Cause {
-        let model = self.model;
-        let members = model[choice].choice.as_ref().map(|c| c.members.clone()).unwrap_or_default();
-        let set = members.into_iter().find(|member| {
+        let location = self.model[self.model[choice].entries[0]].location;
+        Cause::OtherMember { choice: location, set: self.set_member(choice) }
+    }
+
+    pub(crate) fn set_member(&mut self, choice: SymbolId) -> Option<SymbolId> {
+        let members = &self.model[choice].choice.as_ref()?.members;
+        members.iter().copied().find(|member| {
             self.calc(*member);
             self.state[member.index()].tri == Tristate::Y
-        });
-        Cause::OtherMember { choice: model[model[choice].entries[0]].location, set }
+        })
     }
 
     fn why_hidden(&mut self, symbol: SymbolId, wanted: Tristate) -> Cause {

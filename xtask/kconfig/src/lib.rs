@@ -21,6 +21,7 @@ mod macros;
 mod mode;
 mod model;
 mod number;
+mod origin;
 mod parse;
 mod solve;
 mod tristate;
@@ -36,6 +37,7 @@ pub use model::{
     Choice, DefaultValue, Entry, EntryId, EntryKind, FileId, Location, Model, Prompt, Range,
     Reverse, Select, Symbol, SymbolId, Type,
 };
+pub use origin::Origin;
 pub use solve::{Lines, mend};
 pub use tristate::Tristate;
 

@@ -266,6 +266,31 @@ impl Model {
         self.modules
     }
 
+    /// The titles of the menus and choices that an entry is in, from the outermost; a symbol with an
+    /// `if` of its own after it is a menu, too.
+    #[must_use]
+    pub fn menus_of(&self, entry: EntryId) -> Vec<Arc<str>> {
+        let (mut at, mut found) = (self[entry].parent, vec![]);
+        while at != EntryId::ROOT {
+            let titled =
+                if self[at].kind == EntryKind::If { self.menu_before(at) } else { Some(at) };
+            found.extend(titled.and_then(|at| self.prompt_of(at)).map(|p| p.text.clone()));
+            at = self[at].parent;
+        }
+        found.reverse();
+        found
+    }
+
+    /// The entry of the symbol that a block is the content of.
+    fn menu_before(&self, block: EntryId) -> Option<EntryId> {
+        let (condition, _) = self[block].conditions.first()?;
+        let Expr::Symbol(symbol) = self.expr(*condition) else { return None };
+        let before = |entry: &EntryId| {
+            *entry < block && self[*entry].parent == self[block].parent && !self[symbol].is_const
+        };
+        self[symbol].entries.iter().copied().find(before)
+    }
+
     /// The symbol of that name, which is made if it is not there yet.
     pub(crate) fn name(&mut self, name: &str) -> SymbolId {
         if let Some(known) = self.find(name) {

@@ -62,7 +62,7 @@ pub(super) fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(
 }
 
 /// Which kernel source is built.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// Your own Linux tree; it is never written to
@@ -73,7 +73,7 @@ pub(crate) struct SourceArgs {
     source: Option<String>,
     /// Demand exactly the version and hash of sources.lock
     #[arg(long, conflicts_with = "kernel_dir")]
-    locked: bool,
+    pub(super) locked: bool,
 }
 
 impl SourceArgs {
@@ -83,6 +83,11 @@ impl SourceArgs {
 
     pub(crate) fn pinned(name: &str, locked: bool) -> Self {
         SourceArgs { source: Some(name.to_owned()), locked, ..Self::default() }
+    }
+
+    /// A tree is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.kernel_dir.is_some() || self.source.is_some()
     }
 
     /// The tree that is meant, fetched and unpacked if need be.

@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod check;
 mod ci;
+mod diff;
 mod explain;
 mod kernel;
 mod plan;
@@ -116,6 +117,8 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     /// Take every step of the test: format, lint, tests, real builds, real boots
     Ci(ci::CiArgs),
+    /// Show which symbols differ between two kernels, lists, trees or .config files, and why
+    Diff(diff::DiffArgs),
     /// Say why a symbol has its value, and what would turn it on
     Explain(explain::ExplainArgs),
     /// Print the targets that `kernel` would make for the same flags
@@ -135,6 +138,7 @@ impl Command {
             Command::Boot(args) => args.run(ctx),
             Command::Check(args) => args.run(ctx),
             Command::Ci(args) => args.run(ctx),
+            Command::Diff(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),

@@ -46,6 +46,10 @@ fn explain_needless(because: &Because) -> (String, Vec<Drawn<'_>>) {
             let label = "the default".to_owned();
             ("the same by default".to_owned(), vec![Drawn { line: default, label }])
         }
+        Because::Member { choice } => {
+            let label = "comes to this by itself".to_owned();
+            ("one of a choice".to_owned(), vec![Drawn { line: choice, label }])
+        }
         Because::ByItself => ("the same without it".to_owned(), vec![]),
         Because::Twice { first } => (format!("asked for at {first} already"), vec![]),
         Because::Overridden { by } => (format!("{by} counts in its place"), vec![]),

@@ -10,6 +10,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use kconfig::Diagnostic;
 use similar::TextDiff;
+use vmm_kernel::Choice;
 
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
@@ -38,12 +39,16 @@ fn warn(progress: Progress, text: impl std::fmt::Display) {
 
 /// Says what was chosen and why, and which config file wants something else.
 pub(crate) fn tell_plan(progress: Progress, plan: &Plan) {
-    for choice in &plan.choices {
-        progress.say(format!("{} {}: {}", choice.what, choice.value, choice.reason));
-    }
+    tell_choices(progress, &plan.choices);
     for warning in &plan.warnings {
         let place = format!("{}:{}", warning.path, warning.line);
         warn(progress, format!("{place}: {}; put there: {}", warning.message, warning.replacement));
+    }
+}
+
+pub(crate) fn tell_choices(progress: Progress, choices: &[Choice]) {
+    for choice in choices {
+        progress.say(format!("{} {}: {}", choice.what, choice.value, choice.reason));
     }
 }
 

@@ -4,11 +4,13 @@
 
 mod answers;
 mod cause;
+mod diff;
 mod environment;
 mod explain;
 mod known;
 mod mend;
 mod needless;
+mod side;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -22,10 +24,12 @@ use crate::history::{History, Past};
 use crate::source::KernelVersion;
 
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
+pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+pub(crate) use side::{At, By, Ground, Side, Why};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
 /// A `.config`, and what became of the requests for it.

@@ -1,6 +1,6 @@
 //! Lines that change nothing: the `.config` is the same without all of them.
 
-use kconfig::{Config, Location, Mode, SymbolId, Tristate};
+use kconfig::{Config, Mode, Origin, SymbolId, Tristate};
 use serde::Serialize;
 
 use super::cause::{Selector, selectors};
@@ -31,6 +31,10 @@ pub(crate) enum Because {
     },
     Default {
         default: Quote,
+    },
+    /// It is what its choice comes to.
+    Member {
+        choice: Quote,
     },
     /// Nothing makes it anything else.
     ByItself,
@@ -116,30 +120,13 @@ fn may_be_needless(kconfig: &Kconfig, config: &mut Config<'_>, asked: &Assignmen
 
 /// Why the symbol is what it is in a configuration where nobody asks for it.
 fn because(kconfig: &Kconfig, config: &mut Config<'_>, symbol: SymbolId) -> Because {
-    let on = |all: Vec<kconfig::Selector>| -> Vec<kconfig::Selector> {
-        all.into_iter().filter(|by| by.value != Tristate::N).collect()
-    };
-    if kconfig.model[symbol].kind.is_logic() && config.value(symbol).as_str() == "n" {
-        return Because::ByItself;
+    match config.origin(symbol) {
+        Origin::Selected { by } => Because::Selected { by: selectors(kconfig, &by) },
+        Origin::Implied { by } => Because::Implied { by: selectors(kconfig, &by) },
+        Origin::Default { location } => Because::Default { default: kconfig.quote(location) },
+        Origin::Member { choice } => Because::Member { choice: kconfig.quote(choice) },
+        Origin::Given | Origin::OtherMember { .. } | Origin::Open | Origin::Off => {
+            Because::ByItself
+        }
     }
-    let by = on(config.selectors(symbol, |_| true));
-    if !by.is_empty() {
-        return Because::Selected { by: selectors(kconfig, &by) };
-    }
-    let by = on(config.impliers(symbol));
-    if !by.is_empty() {
-        return Because::Implied { by: selectors(kconfig, &by) };
-    }
-    match default(kconfig, config, symbol) {
-        Some(line) => Because::Default { default: kconfig.quote(line) },
-        None => Because::ByItself,
-    }
-}
-
-/// The default that counts: the symbol's, or that of the choice it is a member of.
-fn default(kconfig: &Kconfig, config: &mut Config<'_>, symbol: SymbolId) -> Option<Location> {
-    let known = &kconfig.model[symbol];
-    let mut all = kconfig.model[known.member_of.unwrap_or(symbol)].defaults.iter();
-    all.find(|default| config.expr(default.condition) != Tristate::N)
-        .map(|default| default.location)
 }

@@ -15,6 +15,7 @@ use xshell::cmd;
 use super::answers::Answers;
 use super::environment::Environment;
 use crate::diag::{BadInputs, Quote, bad_kconfig};
+use crate::fragment::Place;
 use crate::shell::Shell;
 use crate::source::Tree;
 use crate::toolchain::KbuildArch;
@@ -71,12 +72,17 @@ impl Kconfig {
         Ok(kconfig)
     }
 
+    /// Where a line of the tree is.
+    pub(crate) fn place(&self, location: Location) -> Place {
+        let path = Utf8PathBuf::from(self.model.path(location.file));
+        Place { path, line: usize::try_from(location.line).unwrap_or_default() }
+    }
+
     /// A line of the tree, as it stands there.
     pub(crate) fn quote(&self, location: Location) -> Quote {
-        let path = Utf8PathBuf::from(self.model.path(location.file));
+        let Place { path, line } = self.place(location);
         let text = std::fs::read(self.dir.join(&path)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let line = usize::try_from(location.line).unwrap_or_default();
         let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
         Quote { path, line, text }
     }

@@ -105,6 +105,7 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
 
 /// Folders with one thing wrong in each.
 fn more_files(fixture: &Fixture) {
+    files_to_compare(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
     for tree in ["dirty", "old"] {
@@ -168,4 +169,39 @@ fn more_files(fixture: &Fixture) {
     fixture.write(&format!("conf-bad-history/{list}"), "");
     let nothing = "[[symbol]]\nname = \"WIFI\"\nevidence = \"Kconfig\"\n";
     fixture.write("conf-bad-history/history.toml", nothing);
+}
+
+/// Two lists, two `.config` files, and a tree in which time has passed.
+fn files_to_compare(fixture: &Fixture) {
+    for (kernel_type, fragment) in [
+        ("micro", "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_SPEED=3\nCONFIG_X86_PART=y\n"),
+        (
+            "mini",
+            "CONFIG_NET=y\nCONFIG_SERIAL=y\nCONFIG_MODEM=y\n\nCONFIG_SPEED=4\nCONFIG_SALTED=y\n",
+        ),
+    ] {
+        let list = format!("conf-diff/{kernel_type}-kernel-x86_64.list");
+        fixture.write(&list, &format!("{kernel_type}.conf\n"));
+        fixture.write(&format!("conf-diff/{kernel_type}.conf"), fragment);
+    }
+    fixture.write(
+        "conf-diff/history.toml",
+        "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n",
+    );
+    fixture.write("old.config", "CONFIG_NET=y\n# CONFIG_INET is not set\nCONFIG_SPEED=5\n");
+    fixture.write("new.config", "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_LOST=y\nCONFIG_PLAIN=y\n");
+    for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
+        fixture.write(&format!("newer/{file}"), &fixture.read(&format!("tree/{file}")));
+    }
+    let makefile = fixture.read("tree/Makefile").replace("PATCHLEVEL = 12", "PATCHLEVEL = 18");
+    fixture.write("newer/Makefile", &makefile);
+    let kconfig = fixture.read("tree/Kconfig");
+    let changes = [
+        ("bool \"networking\"", "def_bool SERIAL"),
+        ("config INET", "config TCPIP"),
+        ("default 5", "default 6"),
+        ("source \"arch/$(SRCARCH)/Kconfig\"", ""),
+    ];
+    let newer = changes.iter().fold(kconfig, |text, (from, to)| text.replace(from, to));
+    fixture.write("newer/Kconfig", &newer);
 }

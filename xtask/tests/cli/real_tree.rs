@@ -131,3 +131,54 @@ fn the_tree_is_never_written_to() {
     assert_eq!(std::fs::metadata(&tree).unwrap().modified().unwrap(), before);
     assert!(!Path::new(&tree).join(".config").exists());
 }
+
+/// The fragments of this repository.
+fn own_fragments() -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("fragments").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_difference_leads_to_what_is_asked_for() {
+    let Some((fixture, tree)) = real() else { return };
+    let conf_dir = own_fragments();
+    let mut arguments = vec!["diff", "micro", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
+    arguments.extend(["--kernel-conf-dir", &conf_dir, "--format", "json"]);
+    let (out, err) = expect(1, fixture.xtask(&arguments));
+    assert!(err.contains("symbols differ: ") && err.contains("follow others"), "{err}");
+    let compared: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let all = compared["differences"].as_array().unwrap();
+    let find = |name: &str| all.iter().find(|one| one["symbol"] == name).unwrap();
+    for one in all {
+        let mut leader = one;
+        for _ in 0..20 {
+            match leader["follows"].as_str() {
+                Some(next) => leader = find(next),
+                None => break,
+            }
+        }
+        assert_eq!(leader["reason"], "asked", "{} leads to {leader}", one["symbol"]);
+    }
+    let pci = find("PCI");
+    assert_eq!((&pci["a"]["value"], &pci["b"]["value"]), (&serde_json::Value::Null, &"y".into()));
+    assert_eq!(pci["b"]["asked"]["value"], "y");
+    let library = find("VIRTIO_PCI_LIB");
+    assert_eq!(
+        (&library["b"]["why"], &library["follows"]),
+        (&"selected".into(), &"VIRTIO_PCI".into())
+    );
+    assert_eq!(library["b"]["by"][0]["place"]["path"], "drivers/virtio/Kconfig");
+    assert_eq!(library["menu"], serde_json::json!(["Device Drivers"]));
+}
+
+#[test]
+fn a_dot_config_says_what_its_target_says() {
+    let Some((fixture, tree)) = real() else { return };
+    let conf_dir = own_fragments();
+    let of_target = ["--arch", "x86_64", "--kernel-conf-dir", &conf_dir, "--kernel-dir", &tree];
+    let write = ["resolve", "--type", "micro", "-o", "micro.config"];
+    expect(0, fixture.xtask(&[&write[..], &of_target].concat()));
+    let compare = ["diff", "micro.config", "micro"];
+    let (out, err) = expect(0, fixture.xtask(&[&compare[..], &of_target].concat()));
+    assert!(out.is_empty() && err.contains("no symbol differs"), "{out}{err}");
+}
