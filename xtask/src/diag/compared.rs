@@ -67,7 +67,7 @@ fn because(compared: &Compared, one: &Difference) -> String {
     match (one.reason, &low.why, &one.cause, &low.asked) {
         (Reason::Unknown, ..) if in_high.on.is_none() => String::new(),
         (_, Why::Undefined { cause }, ..) => {
-            format!("{told}; {}", undefined_text(cause, in_low, in_high))
+            format!("{told}; {}", undefined_text(cause.as_ref(), in_low, in_high))
         }
         (_, _, Some(cause), _) => beside(short(cause)),
         (Reason::Asked, _, _, Some(asked)) => {
@@ -119,15 +119,15 @@ fn names(why: &Why, symbol: &str) -> bool {
     }
 }
 
-fn undefined_text(cause: &Cause, in_it: &Subject, other: &Subject) -> String {
+fn undefined_text(cause: Option<&Cause>, in_it: &Subject, other: &Subject) -> String {
     let (Some(on), Some(other)) = (&in_it.on, &other.on) else { return String::new() };
     let linux = &on.linux;
     match cause {
-        Cause::Called { name } | Cause::Renamed { to: name } => {
+        Some(Cause::Called { name } | Cause::Renamed { to: name }) => {
             format!("called {name} in Linux {linux}")
         }
-        Cause::NotYet { version } => format!("not in Linux {linux}, came with {version}"),
-        Cause::Gone { version, .. } => format!("not in Linux {linux}, went with {version}"),
+        Some(Cause::NotYet { version }) => format!("not in Linux {linux}, came with {version}"),
+        Some(Cause::Gone { version, .. }) => format!("not in Linux {linux}, went with {version}"),
         _ if on.linux == other.linux && on.arch != other.arch => format!("not for {}", on.arch),
         _ => format!("not in Linux {linux}"),
     }

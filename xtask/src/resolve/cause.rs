@@ -211,23 +211,34 @@ pub(crate) fn why_unknown(
     history: &History,
     name: &str,
 ) -> Cause {
+    told(kconfig, version, arch, history, name).unwrap_or_else(|| Cause::Unknown {
+        near: nearest(kconfig, name),
+        only_in: kconfig.other_arches_with(name),
+    })
+}
+
+/// What the history says of such a name.
+pub(super) fn told(
+    kconfig: &Kconfig,
+    version: &KernelVersion,
+    arch: Arch,
+    history: &History,
+    name: &str,
+) -> Option<Cause> {
     let knows = |name: &str| kconfig.model.defined(name).is_some();
-    let only_in = kconfig.other_arches_with(name);
-    let Some((known, entry)) = history.explain(name, arch, version, knows) else {
-        return Cause::Unknown { near: nearest(kconfig, name), only_in };
-    };
-    let refuted = entry.arch.is_none() && !only_in.is_empty();
-    match known {
+    let (known, entry) = history.explain(name, arch, version, knows)?;
+    let refuted = || entry.arch.is_none() && !kconfig.other_arches_with(name).is_empty();
+    Some(match known {
         Known::Called(name) => Cause::Called { name: name.to_owned() },
         Known::RenamedTo(name) => Cause::Renamed { to: name.to_owned() },
         // A tree that has it for another arch knows better than an entry about every arch.
-        _ if refuted => Cause::Unknown { near: None, only_in },
+        _ if refuted() => Cause::Unknown { near: None, only_in: kconfig.other_arches_with(name) },
         Known::CameWith(version) => Cause::NotYet { version: short(version) },
         Known::WentWith(version, instead) => {
             Cause::Gone { version: short(version), instead: instead.map(str::to_owned) }
         }
         Known::OnlyOf(vendor) => Cause::Vendor { of: vendor.to_owned() },
-    }
+    })
 }
 
 /// A name that differs by a slip of the fingers, not by what it means.

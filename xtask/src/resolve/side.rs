@@ -43,7 +43,7 @@ pub(crate) enum Why {
     Off,
     /// The tree has no such symbol.
     Undefined {
-        cause: Cause,
+        cause: Option<Cause>,
     },
     /// A `.config` says so, whatever the tree would make of it.
     Stated {
@@ -137,9 +137,7 @@ impl<'a> Side<'a> {
         }
         let Some(symbol) = self.symbol(name) else {
             let Ground { kconfig, version, arch, history } = self.ground;
-            return Why::Undefined {
-                cause: cause::why_unknown(kconfig, version, arch, history, name),
-            };
+            return Why::Undefined { cause: cause::told(kconfig, version, arch, history, name) };
         };
         let place = |location| self.ground.kconfig.place(location);
         let model = &self.ground.kconfig.model;
