@@ -234,6 +234,8 @@ impl Group {
             self.kill();
         }
         let asked = Instant::now();
+        // Its pipes are closed: it ends at once, and hundreds of small commands are waited for.
+        let mut pause = Duration::from_micros(50);
         let status = loop {
             if let Some(status) = self.child.try_wait().context("failed to wait for a process")? {
                 break status;
@@ -241,7 +243,8 @@ impl Group {
             if asked.elapsed() > GRACE {
                 self.kill();
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
         };
         self.signal(Signal::KILL);
         self.finished = true;

@@ -9,5 +9,6 @@ mod cli {
     mod configs;
     mod consoles;
     mod fixture;
+    mod kept;
     mod real_tree;
 }

@@ -2,11 +2,12 @@
 //! its value can be too.
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::model::SymbolId;
 
 /// An expression of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ExprId(pub(crate) u32);
 
 impl ExprId {
@@ -18,7 +19,7 @@ impl ExprId {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Relation {
     Equal,
     Unequal,
@@ -53,7 +54,7 @@ impl Relation {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Expr {
     Symbol(SymbolId),
     Not(ExprId),
@@ -63,9 +64,11 @@ pub enum Expr {
 }
 
 /// All expressions of a model. A part always has a lesser number than what it is a part of.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Exprs {
     all: Vec<Expr>,
+    /// Needed while a model is made.
+    #[serde(skip)]
     known: FxHashMap<Expr, ExprId>,
 }
 

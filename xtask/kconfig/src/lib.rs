@@ -41,8 +41,10 @@ pub use origin::Origin;
 pub use solve::{Lines, mend};
 pub use tristate::Tristate;
 
+use serde::{Deserialize, Serialize};
+
 /// In what the language's own tools have differed from one kernel to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
     /// Since 6.11 a choice has no value of its own: its members are what is set. Before, it was a
     /// symbol that could be tristate, and optional.

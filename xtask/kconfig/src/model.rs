@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::Dialect;
 use crate::expr::{Expr, ExprId, Exprs};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SymbolId(pub(crate) u32);
 
 impl SymbolId {
@@ -21,7 +22,7 @@ impl SymbolId {
 }
 
 /// A place in the menus. Entries are numbered as they are written: a menu comes before its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EntryId(pub(crate) u32);
 
 impl EntryId {
@@ -32,17 +33,17 @@ impl EntryId {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId(pub(crate) u32);
 
 /// A line of a Kconfig file, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
     pub file: FileId,
     pub line: u32,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Type {
     /// Named somewhere, defined nowhere: it stands for its own name, and for `n` in logic.
     #[default]
@@ -70,7 +71,7 @@ impl Type {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Symbol {
     /// Empty for a choice.
     pub name: Arc<str>,
@@ -98,13 +99,13 @@ pub struct Symbol {
     pub depends: Option<ExprId>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Choice {
     pub optional: bool,
     pub members: Vec<SymbolId>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prompt {
     pub text: Arc<str>,
     /// What stands after its own `if`.
@@ -115,7 +116,7 @@ pub struct Prompt {
     pub location: Location,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DefaultValue {
     pub value: ExprId,
     /// What stands after its own `if`.
@@ -125,7 +126,7 @@ pub struct DefaultValue {
     pub location: Location,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Range {
     pub low: SymbolId,
     pub high: SymbolId,
@@ -134,7 +135,7 @@ pub struct Range {
     pub location: Location,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Select {
     pub target: SymbolId,
     pub condition: ExprId,
@@ -142,14 +143,14 @@ pub struct Select {
     pub location: Location,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Reverse {
     pub by: SymbolId,
     pub condition: ExprId,
     pub location: Location,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     Root,
     Config(SymbolId),
@@ -159,7 +160,7 @@ pub enum EntryKind {
     Comment,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub kind: EntryKind,
     pub parent: EntryId,
@@ -187,11 +188,13 @@ impl Entry {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Model {
     pub(crate) dialect: Dialect,
     pub(crate) symbols: Vec<Symbol>,
+    #[serde(skip)]
     pub(crate) names: FxHashMap<Arc<str>, SymbolId>,
+    #[serde(skip)]
     constants: FxHashMap<Arc<str>, SymbolId>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) exprs: Exprs,
@@ -309,6 +312,25 @@ impl Model {
         let id = self.add(Symbol { name: text.into(), is_const: true, ..Symbol::default() });
         self.constants.insert(self[id].name.clone(), id);
         id
+    }
+
+    /// The model as bytes, for a program that is built of the same source.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// The model that gave these bytes; `None` for what are no such bytes. That they were not changed
+    /// since is the caller's to see to.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut model: Model = postcard::from_bytes(bytes).ok()?;
+        let names = model.all().filter(|symbol| {
+            let known = &model[*symbol];
+            !known.is_const && known.choice.is_none()
+        });
+        model.names = names.map(|symbol| (model[symbol].name.clone(), symbol)).collect();
+        Some(model)
     }
 
     pub(crate) fn add(&mut self, symbol: Symbol) -> SymbolId {

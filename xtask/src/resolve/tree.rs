@@ -14,6 +14,7 @@ use xshell::cmd;
 
 use super::answers::Answers;
 use super::environment::Environment;
+use super::kept::{self, Basis};
 use crate::diag::{BadInputs, Quote, bad_kconfig};
 use crate::fragment::Place;
 use crate::shell::Shell;
@@ -45,13 +46,20 @@ impl Kconfig {
     ) -> Result<Self> {
         let environment = Environment::new(tree, arch)?;
         let folder = work.join("kconfig");
-        let name = format!("{}.json", &environment.identity[..16]);
+        let name = &environment.identity[..16];
+        let path = folder.join(format!("{name}.model"));
+        let answers = folder.join(format!("{name}.json"));
         // Commands compile things in the folder that they run in.
         let there = folder.join("run");
         std::fs::create_dir_all(&there)
             .with_context(|| format!("failed to create folder {there}"))?;
-        let answers = RefCell::new(Answers::read(folder.join(name), &tree.dir));
-        let mut host = TreeHost { shell, dir: &tree.dir, there, environment, answers };
+        let answers = RefCell::new(Answers::read(answers, &tree.dir));
+        let known = |command: &str| answers.borrow().get(command).map(str::to_owned);
+        if let Some(model) = kept::read(&path, &tree.dir, known) {
+            return Ok(Kconfig::new(model, tree));
+        }
+        let basis = RefCell::new(Basis::new());
+        let mut host = TreeHost { shell, dir: &tree.dir, there, environment, answers, basis };
         for (variable, command) in host.environment.version_texts() {
             let text = host.shell(&command).unwrap_or_default();
             let text = text.trim_end_matches('\n').replace('#', "");
@@ -61,7 +69,7 @@ impl Kconfig {
         let (model, problems) = kconfig::parse(&host, "Kconfig", Dialect::of(major, minor));
         shell.check_interrupt()?;
         host.answers.borrow().write()?;
-        let kconfig = Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new() };
+        let kconfig = Kconfig::new(model, tree);
         let errors: Vec<_> = problems
             .iter()
             .filter(|problem| problem.problem.severity() == Severity::Error)
@@ -69,7 +77,12 @@ impl Kconfig {
             .collect();
         BadInputs::none(errors)
             .with_context(|| format!("failed to read the Kconfig files of {}", tree.dir))?;
+        kept::write(&path, &host.basis.borrow(), &kconfig.model)?;
         Ok(kconfig)
+    }
+
+    fn new(model: Model, tree: &Tree) -> Self {
+        Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new() }
     }
 
     /// Where a line of the tree is.
@@ -153,14 +166,11 @@ struct TreeHost<'a> {
     there: Utf8PathBuf,
     environment: Environment,
     answers: RefCell<Answers>,
+    basis: RefCell<Basis>,
 }
 
-impl Host for TreeHost<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.dir.join(path)).ok()
-    }
-
-    fn shell(&self, command: &str) -> Result<String, String> {
+impl TreeHost<'_> {
+    fn answer(&self, command: &str) -> Result<String, String> {
         if let Some(known) = self.answers.borrow().get(command) {
             return Ok(known.to_owned());
         }
@@ -176,10 +186,32 @@ impl Host for TreeHost<'_> {
         self.answers.borrow_mut().insert(command, &run.stdout);
         Ok(run.stdout)
     }
+}
+
+impl Host for TreeHost<'_> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.basis.borrow_mut().add_file(self.dir, path);
+        std::fs::read(self.dir.join(path)).ok()
+    }
+
+    fn shell(&self, command: &str) -> Result<String, String> {
+        let answer = self.answer(command);
+        match &answer {
+            Ok(printed) => self.basis.borrow_mut().add_command(command, printed),
+            Err(_) => self.basis.borrow_mut().add_failure(),
+        }
+        answer
+    }
 
     fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        let own = self.environment.variables.get(name).map(|value| Cow::Borrowed(value.as_str()));
-        let foreign = || Environment::foreign().any(|foreign| foreign == name);
-        own.or_else(|| std::env::var(name).ok().filter(|_| !foreign()).map(Cow::Owned))
+        if let Some(own) = self.environment.variables.get(name) {
+            return Some(Cow::Borrowed(own));
+        }
+        let foreign = Environment::foreign().any(|foreign| foreign == name);
+        let value = std::env::var(name).ok().filter(|_| !foreign);
+        if !foreign {
+            self.basis.borrow_mut().add_variable(name, value.as_deref());
+        }
+        value.map(Cow::Owned)
     }
 }

@@ -1,0 +1,95 @@
+//! A tree's Kconfig as it was read last: reading it anew takes ten times as long as seeing that
+//! nothing of what was read has changed.
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use kconfig::Model;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::environment::Stamp;
+
+/// All that a model was made of, but for the variables and tools that name the file it is kept in.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Basis {
+    /// As the tree names them; those that were looked for and not there, too.
+    files: Vec<(String, Stamp)>,
+    /// Commands with what they printed.
+    commands: Vec<(String, String)>,
+    /// Variables of the user's own.
+    variables: Vec<(String, Option<String>)>,
+    /// The program that read it; none where it is not to be kept.
+    tool: Option<Stamp>,
+}
+
+impl Basis {
+    /// Nothing is read yet.
+    pub(super) fn new() -> Self {
+        Basis { tool: tool(), ..Basis::default() }
+    }
+
+    pub(super) fn add_file(&mut self, tree: &Utf8Path, path: &str) {
+        self.files.push((path.to_owned(), Stamp::of(&tree.join(path))));
+    }
+
+    pub(super) fn add_command(&mut self, command: &str, printed: &str) {
+        self.commands.push((command.to_owned(), printed.to_owned()));
+    }
+
+    /// A command had no answer: it is asked again the next time.
+    pub(super) fn add_failure(&mut self) {
+        self.tool = None;
+    }
+
+    pub(super) fn add_variable(&mut self, name: &str, value: Option<&str>) {
+        self.variables.push((name.to_owned(), value.map(str::to_owned)));
+    }
+
+    /// Whether it would be the same now. `answer` gives what is known of a command.
+    fn holds(&self, tree: &Utf8Path, answer: impl Fn(&str) -> Option<String>) -> bool {
+        let Basis { files, commands, variables, tool: made_by } = self;
+        made_by.is_some()
+            && *made_by == tool()
+            && variables.iter().all(|(name, value)| std::env::var(name).ok() == *value)
+            && commands.iter().all(|(command, was)| answer(command).as_ref() == Some(was))
+            && files.iter().all(|(path, stamp)| Stamp::of(&tree.join(path)) == *stamp)
+    }
+}
+
+/// This program: another one may keep models otherwise.
+fn tool() -> Option<Stamp> {
+    let path = Utf8PathBuf::from_path_buf(std::env::current_exe().ok()?).ok()?;
+    Some(Stamp::of(&path))
+}
+
+/// The model kept in `path`, if it is there, whole, and of what is there now.
+pub(super) fn read(
+    path: &Utf8Path,
+    tree: &Utf8Path,
+    answer: impl Fn(&str) -> Option<String>,
+) -> Option<Model> {
+    let kept = std::fs::read(path).ok()?;
+    let (hash, rest) = kept.split_at_checked(32)?;
+    if Sha256::digest(rest).as_slice() != hash {
+        return None;
+    }
+    let (basis, model): (Basis, _) = postcard::take_from_bytes(rest).ok()?;
+    if basis.holds(tree, answer) { Model::from_bytes(model) } else { None }
+}
+
+/// Keeps a model.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write(path: &Utf8Path, basis: &Basis, model: &Model) -> Result<()> {
+    let write = || -> Result<()> {
+        let mut kept = postcard::to_stdvec(basis)?;
+        kept.extend(model.to_bytes());
+        let hash = Sha256::digest(&kept);
+        let file = tempfile::NamedTempFile::new_in(path.parent().context("it has no folder")?)?;
+        std::fs::write(file.path(), [hash.as_slice(), &kept].concat())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write {path}"))
+}
