@@ -41,7 +41,8 @@ mkdir "$obj"
 
 tool() { cargo xtask --quiet "$@" --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" >/dev/null; }
 kernel() { tool kernel; }
-resolve() { cargo xtask --quiet resolve --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" -o "$work/resolved"; }
+resolve() { target/xtask/xtask --quiet resolve --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" -o "$work/resolved"; }
+resolve_by_cargo() { cargo xtask --quiet resolve --type micro --arch x86_64 --kernel-dir "$tree" --kernel-conf-dir "$work/conf" -o "$work/resolved"; }
 resolve_cold() { rm -rf target/guest-kernel/kconfig; resolve; }
 
 # A list of this project may hold comments.
@@ -87,6 +88,7 @@ row() { # NAME OURS THEIRS [TIMES]: the median of each, taken in turns
 printf '%-28s %10s %10s %8s\n' "micro x86_64, seconds" xtask other ratio
 row "resolve, first time" resolve_cold merge
 row "resolve, again" resolve merge 5
+row "the same through cargo" resolve_by_cargo merge 5
 prepare_conf
 row "resolve, against conf" resolve conf 5
 row "the same, nothing cached" resolve_cold conf 5

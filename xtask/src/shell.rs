@@ -97,6 +97,15 @@ impl Shell {
         Ok(Shell { sh, stop, show })
     }
 
+    /// The same for another thread.
+    ///
+    /// # Errors
+    /// If the working folder is gone.
+    pub(crate) fn for_thread(&self) -> Result<Self> {
+        let sh = xshell::Shell::new().context("failed to read the working folder")?;
+        Ok(Shell { sh, stop: Arc::clone(&self.stop), show: self.show })
+    }
+
     /// A shell that no signal reaches: tests share one process, which has one handler.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {

@@ -32,6 +32,10 @@ impl Answers {
         Answers { path, tree: tree.to_owned(), known: known.unwrap_or_default(), changed: false }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     pub(super) fn get(&self, command: &str) -> Option<&str> {
         let answer = self.known.get(command)?;
         let same = answer.files.iter().all(|(path, stamp)| Stamp::of(path) == *stamp);

@@ -7,6 +7,7 @@ mod cause;
 mod diff;
 mod environment;
 mod explain;
+mod host;
 mod kept;
 mod known;
 mod mend;

@@ -1,28 +1,22 @@
 //! A tree's Kconfig, as the engine reads it.
 
-use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use kconfig::{Dialect, Host, Location, Model, Severity};
-use xshell::cmd;
 
 use super::answers::Answers;
 use super::environment::Environment;
+use super::host::TreeHost;
 use super::kept::{self, Basis};
 use crate::diag::{BadInputs, Quote, bad_kconfig};
 use crate::fragment::Place;
 use crate::shell::Shell;
 use crate::source::Tree;
 use crate::toolchain::KbuildArch;
-
-/// For one command of `$(shell …)`.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a tree's Kconfig says to one arch and toolchain.
 #[derive(Debug)]
@@ -49,11 +43,11 @@ impl Kconfig {
         let name = &environment.identity[..16];
         let path = folder.join(format!("{name}.model"));
         let answers = folder.join(format!("{name}.json"));
-        // Commands compile things in the folder that they run in.
         let there = folder.join("run");
         std::fs::create_dir_all(&there)
             .with_context(|| format!("failed to create folder {there}"))?;
         let answers = RefCell::new(Answers::read(answers, &tree.dir));
+        let nothing_known = answers.borrow().is_empty();
         let known = |command: &str| answers.borrow().get(command).map(str::to_owned);
         if let Some(model) = kept::read(&path, &tree.dir, known) {
             return Ok(Kconfig::new(model, tree));
@@ -66,7 +60,11 @@ impl Kconfig {
             host.environment.variables.insert(variable.to_owned(), text);
         }
         let (major, minor) = tree.version.numbers();
-        let (model, problems) = kconfig::parse(&host, "Kconfig", Dialect::of(major, minor));
+        let dialect = Dialect::of(major, minor);
+        if nothing_known {
+            host.foresee(dialect);
+        }
+        let (model, problems) = kconfig::parse(&host, "Kconfig", dialect);
         shell.check_interrupt()?;
         host.answers.borrow().write()?;
         let kconfig = Kconfig::new(model, tree);
@@ -157,61 +155,5 @@ impl<'a> Kconfigs<'a> {
         let kconfig = Rc::new(Kconfig::read(self.shell, self.tree, arch, self.work)?);
         self.read.borrow_mut().insert(arch.clone(), kconfig.clone());
         Ok(kconfig)
-    }
-}
-
-struct TreeHost<'a> {
-    shell: &'a Shell,
-    dir: &'a Utf8Path,
-    there: Utf8PathBuf,
-    environment: Environment,
-    answers: RefCell<Answers>,
-    basis: RefCell<Basis>,
-}
-
-impl TreeHost<'_> {
-    fn answer(&self, command: &str) -> Result<String, String> {
-        if let Some(known) = self.answers.borrow().get(command) {
-            return Ok(known.to_owned());
-        }
-        let mut run: Command = cmd!(self.shell.sh, "sh -c {command}").into();
-        for name in Environment::foreign() {
-            run.env_remove(name);
-        }
-        run.current_dir(&self.there).envs(&self.environment.variables);
-        let run = self.shell.run(run, DEADLINE).map_err(|error| format!("{error:#}"))?;
-        if run.timed_out {
-            return Err(run.how());
-        }
-        self.answers.borrow_mut().insert(command, &run.stdout);
-        Ok(run.stdout)
-    }
-}
-
-impl Host for TreeHost<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        self.basis.borrow_mut().add_file(self.dir, path);
-        std::fs::read(self.dir.join(path)).ok()
-    }
-
-    fn shell(&self, command: &str) -> Result<String, String> {
-        let answer = self.answer(command);
-        match &answer {
-            Ok(printed) => self.basis.borrow_mut().add_command(command, printed),
-            Err(_) => self.basis.borrow_mut().add_failure(),
-        }
-        answer
-    }
-
-    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        if let Some(own) = self.environment.variables.get(name) {
-            return Some(Cow::Borrowed(own));
-        }
-        let foreign = Environment::foreign().any(|foreign| foreign == name);
-        let value = std::env::var(name).ok().filter(|_| !foreign);
-        if !foreign {
-            self.basis.borrow_mut().add_variable(name, value.as_deref());
-        }
-        value.map(Cow::Owned)
     }
 }
