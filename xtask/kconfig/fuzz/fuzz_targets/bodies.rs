@@ -31,7 +31,7 @@ fn model(text: &[u8], dialect: Dialect) -> Model {
 }
 
 /// Any bytes as a Kconfig file: parsed, resolved in every mode, explained and mended.
-pub fn parse(bytes: &[u8]) {
+pub(crate) fn parse(bytes: &[u8]) {
     for dialect in dialects() {
         let model = model(bytes, dialect);
         for (_, mode) in Mode::NAMES {
@@ -50,7 +50,7 @@ pub fn parse(bytes: &[u8]) {
 }
 
 /// Any text where a macro can stand.
-pub fn macros(text: &str) {
+pub(crate) fn macros(text: &str) {
     let whole = format!(
         "a = {text}\nb := {text}\na += $(b)\nconfig C\n\tdef_bool $(a)\n\tdefault \"{text}\"\n"
     );
@@ -63,7 +63,7 @@ const TREE: &str = "config MODULES\n\tbool \"m\"\n\tmodules\nconfig A\n\ttristat
     config E2\n\tbool \"2\"\n\tdepends on A\nendchoice\n";
 
 /// Any text as a `.config`: what is made of it comes back as it was written.
-pub fn dotconfig(text: &str) {
+pub(crate) fn dotconfig(text: &str) {
     for dialect in dialects() {
         let model = model(TREE.as_bytes(), dialect);
         for (_, mode) in Mode::NAMES {
