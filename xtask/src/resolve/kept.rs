@@ -1,4 +1,4 @@
-//! A tree's Kconfig as it was read last: reading it anew takes ten times as long as seeing that
+//! A tree's Kconfig as it was read last: reading it anew takes more than twice as long as seeing that
 //! nothing of what was read has changed.
 
 use anyhow::{Context, Result};
