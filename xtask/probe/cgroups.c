@@ -5,6 +5,7 @@
  * its logger is up; without `devices` it mounts none, and containers run without limits.
  */
 #include "checks.h"
+#include "files.h"
 #include "sys.h"
 
 #include <linux/mount.h>
@@ -36,42 +37,24 @@ static const struct controller CONTROLLERS[] = {
 
 #define COUNT (sizeof(CONTROLLERS) / sizeof(*CONTROLLERS))
 
-/* Cuts the next field, ended by `end`, out of `*rest`; null at the end of the text. */
-static char *field(char **rest, char end)
-{
-	char *start = *rest, *at = start;
-
-	if (!*start)
-		return 0;
-	while (*at && *at != end)
-		at++;
-	*rest = *at ? at + 1 : at;
-	*at = 0;
-	return start;
-}
-
 /* Which of CONTROLLERS are enabled, as bits; negative if that cannot be read. */
 static long enabled_controllers(struct text *reason)
 {
 	char table[4096], *rest = table, *line;
-	long fd = sys_open("/proc/cgroups", O_RDONLY | O_CLOEXEC), size, enabled = 0;
+	long size = file_read("/proc/cgroups", table, sizeof(table)), enabled = 0;
 	unsigned int i;
 
-	size = fd < 0 ? fd : sys_read(fd, table, sizeof(table) - 1);
-	if (fd >= 0)
-		sys_close(fd);
 	if (size < 0) {
 		add_error(reason, "/proc/cgroups", size);
 		return size;
 	}
-	table[size] = 0;
-	while ((line = field(&rest, '\n'))) {
+	while ((line = cut(&rest, '\n'))) {
 		/* subsys_name, hierarchy, num_cgroups, enabled */
-		char *name = field(&line, '\t'), *on;
+		char *name = cut(&line, '\t'), *on;
 
-		field(&line, '\t');
-		field(&line, '\t');
-		on = field(&line, '\t');
+		cut(&line, '\t');
+		cut(&line, '\t');
+		on = cut(&line, '\t');
 		if (!name || !on || same(on, "0"))
 			continue;
 		for (i = 0; i < COUNT; i++)

@@ -21,9 +21,25 @@ long mount_as_agent(const char *type, const char *source, const char *target,
 check_fn check_cgroup_controllers, check_cgroup_v1;
 
 /* sockets.c */
-check_fn check_vsock_listen, check_vsock_debug, check_vsock_reuseport;
+check_fn check_vsock_listen, check_vsock_debug, check_vsock_reuseport, check_vsock_answer;
 
-/* devices.c */
-check_fn check_block_class;
+/* console.c */
+check_fn check_hvc0;
+
+/* shares.c */
+check_fn check_share_9p, check_share_virtiofs;
+
+/* disks.c */
+check_fn check_block_class, check_virtio_blk, check_blk_ext4, check_blk_xfs, check_root_vda,
+	check_scsi_disk;
+
+/* pmem.c */
+check_fn check_root_pmem, check_pmem_dax, check_nvdimm;
+
+/* hotplug.c */
+check_fn check_hotplug_block, check_hotplug_cpu, check_hotplug_memory;
+
+/* module.c */
+check_fn check_module_load;
 
 #endif

@@ -5,7 +5,10 @@
  *	start RELEASE MS		init runs; milliseconds since boot
  *	check NAME pass|fail|skip MS REASON
  *	kernel TEXT			what the kernel logged during the failed check above
+ *	ask WHAT			wants something of the host; the check that asks waits
  *	verdict pass|fail N checks	last, and exactly once
+ *
+ * The host answers what it was asked on hvc0: `@host NONCE ok`, or `@host NONCE no REASON`.
  *
  * The nonce is new in every boot, so that no other line can be taken for one of these.
  */
@@ -18,6 +21,12 @@ void console_open(const char *nonce);
 /* Starts a line with the prefix and `kind`; `console_end` finishes and sends it. */
 void console_begin(struct text *line, const char *kind);
 void console_end(struct text *line);
+
+/* New in every boot; what the host put into files and disks for this one. */
+const char *nonce(void);
+
+/* Asks over hvc0, and waits for the answer. If it is not "ok", says in `reason` what it is. */
+int ask_host(struct text *reason, const char *what);
 
 /* The kernel's log: forget what it holds, then pass on what has come since. */
 void klog_mark(void);

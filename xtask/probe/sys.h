@@ -4,7 +4,9 @@
 #define PROBE_SYS_H
 
 #include <asm/fcntl.h>
+#include <asm/poll.h>
 #include <asm/unistd.h>
+#include <linux/stat.h>
 #include <linux/time_types.h>
 #include <linux/utsname.h>
 
@@ -15,6 +17,7 @@
 #define SOCK_STREAM 1
 #define SOCK_CLOEXEC O_CLOEXEC
 
+#define SEEK_SET 0
 #define SEEK_END 2
 
 #define CLOCK_MONOTONIC 1
@@ -25,6 +28,26 @@ long sys_call(long number, long a, long b, long c, long d, long e);
 static inline long sys_open(const char *path, int flags)
 {
 	return sys_call(__NR_openat, AT_FDCWD, (long)path, flags, 0, 0);
+}
+
+static inline long sys_create(const char *path, int flags, int mode)
+{
+	return sys_call(__NR_openat, AT_FDCWD, (long)path, flags, mode, 0);
+}
+
+static inline long sys_access(const char *path)
+{
+	return sys_call(__NR_faccessat, AT_FDCWD, (long)path, 0, 0, 0);
+}
+
+static inline long sys_fsync(int fd)
+{
+	return sys_call(__NR_fsync, fd, 0, 0, 0, 0);
+}
+
+static inline long sys_readlink(const char *path, char *buf, unsigned long size)
+{
+	return sys_call(__NR_readlinkat, AT_FDCWD, (long)path, (long)buf, size, 0);
 }
 
 static inline long sys_close(int fd)
@@ -63,6 +86,26 @@ static inline long sys_mount(const char *source, const char *target, const char 
 	return sys_call(__NR_mount, (long)source, (long)target, (long)type, flags, (long)data);
 }
 
+static inline long sys_umount(const char *target)
+{
+	return sys_call(__NR_umount2, (long)target, 0, 0, 0, 0);
+}
+
+static inline long sys_statx(const char *path, struct statx *status)
+{
+	return sys_call(__NR_statx, AT_FDCWD, (long)path, 0, STATX_BASIC_STATS, (long)status);
+}
+
+static inline long sys_init_module(int fd, const char *parameters)
+{
+	return sys_call(__NR_finit_module, fd, (long)parameters, 0, 0, 0);
+}
+
+static inline long sys_delete_module(const char *name)
+{
+	return sys_call(__NR_delete_module, (long)name, O_NONBLOCK, 0, 0, 0);
+}
+
 static inline long sys_uname(struct new_utsname *name)
 {
 	return sys_call(__NR_uname, (long)name, 0, 0, 0, 0);
@@ -88,10 +131,31 @@ static inline long sys_listen(int fd, int backlog)
 	return sys_call(__NR_listen, fd, backlog, 0, 0, 0);
 }
 
+static inline long sys_accept(int fd)
+{
+	return sys_call(__NR_accept4, fd, 0, 0, SOCK_CLOEXEC, 0);
+}
+
 static inline long sys_setsockopt(int fd, int level, int name, const void *value,
 				  unsigned int size)
 {
 	return sys_call(__NR_setsockopt, fd, level, name, (long)value, size);
+}
+
+/* 1 if `fd` can be read within that time, 0 if not, or -errno. */
+static inline long sys_wait_readable(int fd, long milliseconds)
+{
+	struct pollfd watched = { .fd = fd, .events = POLLIN };
+	struct __kernel_timespec limit = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	return sys_call(__NR_ppoll, (long)&watched, 1, (long)&limit, 0, 0);
+}
+
+static inline void sys_sleep_ms(long milliseconds)
+{
+	struct __kernel_timespec pause = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	sys_call(__NR_nanosleep, (long)&pause, 0, 0, 0, 0);
 }
 
 static inline long sys_getpid(void)

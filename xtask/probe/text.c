@@ -3,6 +3,15 @@
 
 #include <asm/errno.h>
 
+unsigned long length(const char *word)
+{
+	unsigned long len = 0;
+
+	while (word[len])
+		len++;
+	return len;
+}
+
 int same(const char *a, const char *b)
 {
 	while (*a && *a == *b) {
@@ -18,6 +27,27 @@ const char *after(const char *word, const char *prefix)
 		if (*word++ != *prefix++)
 			return 0;
 	return word;
+}
+
+char *cut(char **rest, char end)
+{
+	char *start = *rest, *at = start;
+
+	if (!*start)
+		return 0;
+	while (*at && *at != end)
+		at++;
+	*rest = *at ? at + 1 : at;
+	*at = 0;
+	return start;
+}
+
+const char *chars(struct text *text)
+{
+	if (text->len == sizeof(text->chars))
+		text->len--;
+	text->chars[text->len] = 0;
+	return text->chars;
 }
 
 void add_some(struct text *text, const char *chars, unsigned long len)

@@ -6,10 +6,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -125,7 +125,8 @@ impl Shell {
     /// is no error here.
     pub(crate) fn run(&self, cmd: impl Into<Command>, deadline: Duration) -> Result<Finished> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let mut finished = self.pieces(cmd, deadline, None, |stream, piece| {
+        let group = self.spawn(cmd.into(), Stdio::null())?;
+        let mut finished = self.pieces(group, deadline, None, |stream, piece| {
             let text = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
             text.extend_from_slice(piece);
             Next::Continue
@@ -144,28 +145,61 @@ impl Shell {
         log: Option<&Utf8Path>,
         mut on_line: impl FnMut(Stream, &str) -> Next,
     ) -> Result<Finished> {
-        self.pieces(cmd, deadline, log, |stream, piece| {
-            on_line(stream, String::from_utf8_lossy(piece).trim_end_matches(['\r', '\n']))
-        })
+        let group = self.spawn(cmd.into(), Stdio::null())?;
+        self.pieces(group, deadline, log, |stream, piece| on_line(stream, &line_of(piece)))
     }
 
-    fn pieces(
+    /// The same for a process that can be spoken to, from any thread.
+    pub(crate) fn converse(
         &self,
         cmd: impl Into<Command>,
         deadline: Duration,
         log: Option<&Utf8Path>,
-        mut on_piece: impl FnMut(Stream, &[u8]) -> Next,
+        mut on_line: impl FnMut(&Speaker, Stream, &str) -> Next,
     ) -> Result<Finished> {
+        let mut group = self.spawn(cmd.into(), Stdio::piped())?;
+        let stdin = group.child.stdin.take().context("a process has no standard input")?;
+        let speaker = Speaker(Arc::new(Mutex::new(stdin)));
+        self.pieces(group, deadline, log, |stream, piece| {
+            on_line(&speaker, stream, &line_of(piece))
+        })
+    }
+
+    /// Starts a process that runs until what this gives is dropped; both its streams go to `log`.
+    pub(crate) fn background(&self, cmd: impl Into<Command>, log: &Utf8Path) -> Result<Background> {
         self.check_interrupt()?;
-        let mut log = log
-            .map(|path| File::create(path).with_context(|| format!("failed to create log {path}")))
-            .transpose()?;
-        let cmd: Command = cmd.into();
+        let open = || File::options().create(true).append(true).open(log);
+        let log = || open().with_context(|| format!("failed to open log {log}"));
+        let mut cmd: Command = cmd.into();
+        self.shown(&cmd);
+        cmd.stdin(Stdio::null()).stdout(log()?).stderr(log()?);
+        Ok(Background(Group::start(cmd)?))
+    }
+
+    fn shown(&self, cmd: &Command) {
         if let Some(progress) = self.show {
             progress.say(format!("+ {cmd:?}"));
         }
+    }
+
+    fn spawn(&self, mut cmd: Command, stdin: Stdio) -> Result<Group> {
+        self.check_interrupt()?;
+        self.shown(&cmd);
+        cmd.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Group::start(cmd)
+    }
+
+    fn pieces(
+        &self,
+        mut group: Group,
+        deadline: Duration,
+        log: Option<&Utf8Path>,
+        mut on_piece: impl FnMut(Stream, &[u8]) -> Next,
+    ) -> Result<Finished> {
+        let mut log = log
+            .map(|path| File::create(path).with_context(|| format!("failed to create log {path}")))
+            .transpose()?;
         let start = Instant::now();
-        let mut group = Group::spawn(cmd)?;
         let pieces = group.pieces();
         let mut timed_out = false;
         let mut kill = false;
@@ -196,10 +230,40 @@ impl Shell {
     }
 }
 
+fn line_of(piece: &[u8]) -> String {
+    String::from_utf8_lossy(piece).trim_end_matches(['\r', '\n']).to_owned()
+}
+
+/// Writes to a process's standard input.
+#[derive(Debug, Clone)]
+pub(crate) struct Speaker(Arc<Mutex<ChildStdin>>);
+
+impl Speaker {
+    /// # Errors
+    /// If the process has closed its standard input, or has ended.
+    pub(crate) fn say(&self, line: &str) -> std::io::Result<()> {
+        let mut stdin = self.0.lock().map_err(|_| std::io::Error::other("another thread died"))?;
+        stdin.write_all(format!("{line}\n").as_bytes())?;
+        stdin.flush()
+    }
+}
+
+/// A process that runs beside others, and is killed with all its children when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Background(Group);
+
+impl Background {
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.0.child.try_wait().context("failed to wait for a process")
+    }
+}
+
 /// How long a group may take to end after SIGTERM, or to close its pipes after its leader ended.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A process group; dropped before its end, it is killed.
+#[derive(Debug)]
 struct Group {
     child: Child,
     leader_ended: Option<Instant>,
@@ -207,8 +271,8 @@ struct Group {
 }
 
 impl Group {
-    fn spawn(mut cmd: Command) -> Result<Self> {
-        cmd.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    fn start(mut cmd: Command) -> Result<Self> {
+        cmd.process_group(0);
         #[expect(clippy::disallowed_methods, reason = "the one place that starts a process")]
         let child = cmd.spawn().with_context(|| {
             format!("failed to start `{}`", cmd.get_program().to_string_lossy())

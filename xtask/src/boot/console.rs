@@ -86,19 +86,23 @@ impl Console {
         }
     }
 
-    pub(super) fn line(&mut self, line: &str) {
+    /// Takes in a line; gives what the guest asks of its host with it.
+    pub(super) fn line(&mut self, line: &str) -> Option<String> {
         self.bytes += line.len() as u64 + 1;
         // The rest of an unfinished line of the kernel's may stand before it.
         match line.find(&self.prefix) {
             Some(at) => {
-                let word = &line[at + self.prefix.len()..];
-                if self.word(word.trim_end()).is_none() {
+                let word = line[at + self.prefix.len()..].trim_end();
+                if self.word(word).is_none() {
                     self.garbled.push(word.to_owned());
+                    return None;
                 }
+                word.strip_prefix("ask ").map(str::to_owned)
             }
             None => {
                 self.kernel_line(line);
                 self.remember(line);
+                None
             }
         }
     }
@@ -136,6 +140,7 @@ impl Console {
                 self.start = Some(Start { kernel_release: release.to_owned(), milliseconds });
             }
             "check" => self.checks.push(check(rest)?),
+            "ask" if !rest.is_empty() => {}
             "kernel" => self.checks.last_mut()?.kernel_log.push(rest.to_owned()),
             "verdict" => {
                 let (verdict, count) = rest.strip_suffix(" checks")?.split_once(' ')?;

@@ -12,18 +12,24 @@ use super::accel::Accel;
 /// does not name is the same for every machine.
 #[derive(Debug)]
 pub(super) struct Machine {
-    arch: Arch,
-    bus: Bus,
+    pub(super) arch: Arch,
+    pub(super) bus: Bus,
     /// Every hypervisor, if empty.
     hypervisors: &'static [&'static str],
     /// The value of `-machine`.
     pub(super) name: &'static str,
-    globals: &'static [&'static str],
-    /// The guest ends the machine by a reset, since it has no way to power off.
-    restarts: bool,
+    /// More arguments that every boot has.
+    arguments: &'static [&'static str],
+    /// The bus that takes devices while the machine runs.
+    pub(super) slot: Option<&'static str>,
     /// Where it is not what the hypervisor's machine is.
     pub(super) differs: &'static str,
 }
+
+/// Devices of virtio 1.x, which is all that the VMMs have.
+const MODERN: &[&str] = &["-global", "virtio-mmio.force-legacy=false"];
+
+const ROOT_PORT: &[&str] = &["-device", "pcie-root-port,id=slot0,chassis=1"];
 
 /// The first one that fits is taken.
 const MACHINES: &[Machine] = &[
@@ -34,8 +40,8 @@ const MACHINES: &[Machine] = &[
         // QEMU names its virtio-mmio devices on the kernel's command line only without ACPI
         // (hw/i386/microvm.c), as StratoVirt and Firecracker always do.
         name: "microvm,acpi=off",
-        globals: &["virtio-mmio.force-legacy=false"],
-        restarts: true,
+        arguments: MODERN,
+        slot: None,
         differs: "it has the legacy PIC, PIT and RTC, and a firmware that loads the kernel",
     },
     Machine {
@@ -45,17 +51,17 @@ const MACHINES: &[Machine] = &[
         // PVH, ACPI and devices on PCI. QEMU's microvm with ACPI is nearer, but has no clock that a
         // kernel can set its own by when it is emulated.
         name: "q35",
-        globals: &[],
-        restarts: false,
-        differs: "it has legacy hardware beside ACPI, and its root is an initramfs",
+        arguments: ROOT_PORT,
+        slot: Some("slot0"),
+        differs: "it has legacy hardware beside ACPI",
     },
     Machine {
         arch: Arch::X86_64,
         bus: Bus::Pci,
         hypervisors: &["stratovirt"],
         name: "q35",
-        globals: &[],
-        restarts: false,
+        arguments: ROOT_PORT,
+        slot: Some("slot0"),
         differs: "SeaBIOS takes the place of EDK2",
     },
     Machine {
@@ -63,8 +69,8 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Pci,
         hypervisors: &[],
         name: "pc",
-        globals: &[],
-        restarts: false,
+        arguments: &[],
+        slot: Some("pci.0"),
         differs: "",
     },
     Machine {
@@ -72,8 +78,8 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Mmio,
         hypervisors: &[],
         name: "virt,gic-version=max",
-        globals: &["virtio-mmio.force-legacy=false"],
-        restarts: false,
+        arguments: MODERN,
+        slot: None,
         differs: "",
     },
     Machine {
@@ -81,24 +87,18 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Pci,
         hypervisors: &[],
         name: "virt,gic-version=max",
-        globals: &[],
-        restarts: false,
+        arguments: ROOT_PORT,
+        slot: Some("slot0"),
         differs: "the device tree describes it, not ACPI",
     },
-];
-
-/// What every sandbox of Kuasar's has: console, entropy, a disk and a network card. The back ends
-/// are QEMU's own and lead nowhere.
-const DEVICES: &[(&str, &str)] = &[
-    ("virtio-serial", ""),
-    ("virtio-rng", ""),
-    ("virtio-blk", ",drive=disk"),
-    ("virtio-net", ",netdev=net"),
 ];
 
 /// Options for every kernel: a panic and an oops end the machine at once, and what the probe writes
 /// to the log is never held back.
 const OPTIONS: &str = "panic=-1 oops=panic printk.devkmsg=on";
+
+/// Memory devices come on top of the guest's memory, below this many GiB in all.
+const MEMORY_ROOM: &str = "slots=4,maxmem=8G";
 
 impl Machine {
     /// The machine that stands in for one of `hypervisor`'s.
@@ -119,22 +119,25 @@ impl Machine {
         format!("qemu-system-{}", self.arch)
     }
 
-    /// Kuasar hands a gzip initrd to StratoVirt and QEMU, so there a kernel has to take one. Where the
-    /// root is an image of its own, it need not.
-    pub(super) fn initramfs_is_gzip(&self, hypervisor: &str) -> bool {
-        matches!(hypervisor, "stratovirt" | "qemu")
+    /// The ending of the names of QEMU's virtio devices.
+    pub(super) fn virtio(&self) -> &'static str {
+        if self.bus == Bus::Pci { "pci" } else { "device" }
     }
 
     /// The kernel's command line. The consoles go from the one that works first to the one that
     /// Kuasar uses; the last that exists is the guest's /dev/console.
-    fn command_line(&self, nonce: &str, append: &[String]) -> String {
+    fn command_line(&self, vm: &Vm<'_>) -> String {
         let arch = match self.arch {
             Arch::X86_64 => "earlycon=uart8250,io,0x3f8 console=ttyS0 reboot=t",
             Arch::Aarch64 => "earlycon=pl011,mmio32,0x9000000 console=ttyAMA0",
         };
-        let end = if self.restarts { "restart" } else { "poweroff" };
-        let mut line = format!("{arch} console=hvc0 {OPTIONS} probe_nonce={nonce} probe_end={end}");
-        for option in append {
+        let end = if vm.restarts { "restart" } else { "poweroff" };
+        let mut line =
+            format!("{arch} console=hvc0 {OPTIONS} probe_nonce={} probe_end={end}", vm.nonce);
+        if let Root::Disk(options) = vm.root {
+            let _ = write!(line, " {options} init=/init");
+        }
+        for option in vm.append {
             let _ = write!(line, " {option}");
         }
         line
@@ -150,56 +153,71 @@ impl Machine {
     }
 
     pub(super) fn arguments(&self, vm: &Vm<'_>) -> Vec<String> {
-        let ending = if self.bus == Bus::Pci { "pci" } else { "device" };
+        let memory = vm.memory_mib;
+        let room = if self.bus == Bus::Pci { format!(",{MEMORY_ROOM}") } else { String::new() };
         let mut arguments: Vec<String> = [
+            // Processes that serve the guest's devices map its memory.
+            "-object",
+            &format!("memory-backend-memfd,id=ram,size={memory}M,share=on"),
             "-machine",
-            self.name,
+            &format!("{},memory-backend=ram", self.name),
             "-accel",
             vm.accel.name(),
             "-cpu",
             self.cpu(vm.accel),
             "-m",
-            &vm.memory_mib.to_string(),
+            &format!("{memory}M{room}"),
             "-nodefaults",
             "-no-user-config",
             "-no-reboot",
             "-display",
             "none",
-            // Both consoles go to one stream; `mux` is what lets them share it.
+            // Both consoles go to one stream; what is said to the guest reaches hvc0 only.
             "-chardev",
-            "stdio,id=console,mux=on,signal=off",
+            "stdio,id=hvc0,signal=off",
             "-serial",
-            "chardev:console",
-            "-blockdev",
-            "null-co,node-name=disk,size=1048576,read-zeroes=on",
-            "-netdev",
-            "hubport,id=net,hubid=0",
+            "file:/dev/stdout",
+            "-device",
+            &format!("virtio-serial-{}", self.virtio()),
+            "-device",
+            "virtconsole,chardev=hvc0",
+            "-qmp",
+            &format!("unix:{},server=on,wait=off", vm.qmp),
             "-kernel",
             vm.image.as_str(),
-            "-initrd",
-            vm.initramfs.as_str(),
             "-append",
-            &self.command_line(vm.nonce, vm.append),
+            &self.command_line(vm),
         ]
         .map(str::to_owned)
         .into();
-        for global in self.globals {
-            arguments.extend(["-global".to_owned(), (*global).to_owned()]);
+        if let Root::Initramfs(file) = vm.root {
+            arguments.extend(["-initrd".to_owned(), file.to_string()]);
         }
-        for (device, options) in DEVICES {
-            arguments.extend(["-device".to_owned(), format!("{device}-{ending}{options}")]);
-        }
-        arguments.extend(["-device".to_owned(), "virtconsole,chardev=console".to_owned()]);
+        arguments.extend(self.arguments.iter().map(|&argument| argument.to_owned()));
+        arguments.extend(vm.devices.iter().cloned());
         arguments
     }
+}
+
+/// Where the guest's init comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Root<'a> {
+    Initramfs(&'a Utf8Path),
+    /// A device, with the options that Kuasar gives for it.
+    Disk(&'a str),
 }
 
 /// One boot on a machine.
 pub(super) struct Vm<'a> {
     pub(super) image: &'a Utf8Path,
-    pub(super) initramfs: &'a Utf8Path,
+    pub(super) root: Root<'a>,
     pub(super) accel: Accel,
     pub(super) memory_mib: u32,
     pub(super) nonce: &'a str,
+    /// The guest ends the machine by a reset, and not by powering it off.
+    pub(super) restarts: bool,
     pub(super) append: &'a [String],
+    pub(super) devices: &'a [String],
+    /// QEMU's control socket.
+    pub(super) qmp: &'a Utf8Path,
 }

@@ -3,14 +3,19 @@
 
 mod accel;
 mod console;
+mod device;
+mod host;
 mod initramfs;
 mod machine;
 mod probe;
+mod qmp;
+mod round;
+mod run;
+mod supply;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -22,16 +27,17 @@ use xshell::cmd;
 use crate::diag::Hint;
 use crate::hash;
 use crate::progress::Progress;
-use crate::shell::{Next, Shell, Stream};
+use crate::shell::Shell;
 
 pub(crate) use accel::{Accel, AccelChoice, Accelerator};
 pub(crate) use console::{CheckResult, Outcome};
+pub(crate) use round::Asked;
 pub(crate) use verdict::{Phase, Verdict};
 
 use accel::{Experience, TRIAL};
-use console::Console;
-use machine::{Machine, Vm};
-use verdict::End;
+use machine::Machine;
+use round::Round;
+use run::Ran;
 
 /// What to boot, and how.
 #[derive(Debug)]
@@ -52,6 +58,10 @@ pub(crate) struct BootRequest<'a> {
     pub(crate) compiler: &'a str,
     /// More options for the kernel's command line.
     pub(crate) append: &'a [String],
+    /// In the order in which the guest makes them.
+    pub(crate) checks: &'a [Asked],
+    /// What `module-load` loads, built for this very kernel; or why there is none.
+    pub(crate) module: Result<&'a Utf8Path, &'a str>,
 }
 
 /// What came of a boot.
@@ -62,7 +72,7 @@ pub(crate) struct BootRecord {
     /// The verdict in words, and what may be behind it.
     pub(crate) reason: String,
     pub(crate) hint: Option<String>,
-    pub(crate) checks: Vec<CheckResult>,
+    pub(crate) checks: Vec<Checked>,
     pub(crate) image: Utf8PathBuf,
     pub(crate) image_sha256: String,
     pub(crate) arch: Arch,
@@ -80,21 +90,25 @@ pub(crate) struct BootRecord {
     pub(crate) vmm: String,
     pub(crate) accelerator: Accelerator,
     pub(crate) memory_mib: u32,
-    /// From the start of the VMM to its end.
+    /// From the first start of the VMM to its last end.
     pub(crate) seconds: f64,
+    /// Of the first boot, or of the one that decided the verdict.
     pub(crate) console_log: Utf8PathBuf,
     /// The end of the console, if no check explains the failure.
     pub(crate) last_lines: Vec<String>,
 }
 
-/// A guest that prints more than this has lost its way; a whole boot with all its checks prints
-/// less than 100 kB.
-const CONSOLE_LIMIT: u64 = 8 << 20;
+/// What came of a check, and who wanted it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Checked {
+    #[serde(flatten)]
+    pub(crate) result: CheckResult,
+    pub(crate) wanted_by: Vec<String>,
+    pub(crate) required: bool,
+}
 
-/// How many lines of the VMM's own are kept.
-const ERROR_LINES: usize = 20;
-
-/// Boots the image once, or twice where it is KVM that fails.
+/// Boots the image as often as it takes to show all that was asked for: once or twice, and once more
+/// where it is KVM that fails.
 ///
 /// # Errors
 /// If the boot could not be tried: no QEMU, no compiler, no image, or KVM was asked for and does not
@@ -112,10 +126,8 @@ pub(crate) fn boot(
         std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
     }
     let probe = probe::build(shell, request.arch, request.compiler, cache)?;
-    let initramfs = request.work_dir.join("initramfs");
-    initramfs::write(&initramfs, &probe, machine.initramfs_is_gzip(request.hypervisor))?;
-    let boot = Boot { shell, request, progress, machine, vmm, image_sha256, initramfs };
-    boot.choose()
+    let boot = Boot { shell, request, progress, machine, vmm, image_sha256, probe };
+    boot.all()
 }
 
 /// A boot that is ready to run.
@@ -126,56 +138,71 @@ struct Boot<'a> {
     machine: &'static Machine,
     vmm: String,
     image_sha256: String,
-    initramfs: Utf8PathBuf,
+    probe: Utf8PathBuf,
 }
 
 impl Boot<'_> {
+    fn all(&self) -> Result<BootRecord> {
+        let request = self.request;
+        let (rounds, skipped) = round::rounds(self.machine, request.checks);
+        let (accelerator, first) = self.choose(&rounds[0])?;
+        let mut ran = vec![first];
+        for (index, round) in rounds.iter().enumerate().skip(1) {
+            if ran[0].came_to_init() {
+                ran.push(self.run(round, index, accelerator.name, request.deadline)?);
+            }
+        }
+        Ok(self.record(accelerator, ran, skipped))
+    }
+
     /// Takes the accelerator that was asked for, or finds out which one works.
-    fn choose(&self) -> Result<BootRecord> {
+    fn choose(&self, round: &Round) -> Result<(Accelerator, Ran)> {
         let request = self.request;
         let forced = request.accel == AccelChoice::Kvm;
+        let run = |name, why: String| {
+            Ok((Accelerator::new(name, why), self.run(round, 0, name, request.deadline)?))
+        };
         if request.accel == AccelChoice::Tcg {
-            return self.run(Accelerator::new(Accel::Tcg, "asked for"), request.deadline);
+            return run(Accel::Tcg, "asked for".to_owned());
         }
         if let Some(why) = accel::no_kvm(request.arch) {
             if forced {
                 return Err(anyhow!("failed to boot {} under KVM: {why}", request.image))
                     .hint(|| "give --accel tcg, which emulates");
             }
-            return self.run(Accelerator::new(Accel::Tcg, why), request.deadline);
+            return run(Accel::Tcg, why);
         }
         match Experience::recall(request.cache_dir, &self.vmm) {
             Some(kept) if kept.works => {
-                let why = if forced { "asked for".to_owned() } else { kept.why };
-                self.run(Accelerator::new(Accel::Kvm, why), request.deadline)
+                run(Accel::Kvm, if forced { "asked for".to_owned() } else { kept.why })
             }
             Some(kept) if !forced => {
-                let why = format!("seen since this host booted: {}", kept.why);
-                self.run(Accelerator::new(Accel::Tcg, why), request.deadline)
+                run(Accel::Tcg, format!("seen since this host booted: {}", kept.why))
             }
-            Some(_) | None => self.try_kvm(forced),
+            Some(_) | None => self.try_kvm(round, forced),
         }
     }
 
     /// Nobody knows yet whether KVM works: boots under it, and emulates if that hangs.
-    fn try_kvm(&self, forced: bool) -> Result<BootRecord> {
+    fn try_kvm(&self, round: &Round, forced: bool) -> Result<(Accelerator, Ran)> {
         let request = self.request;
         let limit = TRIAL.min(request.deadline);
         let why = if forced { "asked for" } else { "this guest came to its init under KVM" };
-        let record = self.run(Accelerator::new(Accel::Kvm, why), limit)?;
-        let stuck = match &record.verdict {
+        let kvm = Accelerator::new(Accel::Kvm, why);
+        let ran = self.run(round, 0, Accel::Kvm, limit)?;
+        let stuck = match &ran.verdict {
             Verdict::TimedOut { phase: Phase::Nothing | Phase::Kernel, .. } => {
                 format!("under KVM, a guest did not come to its init within {} s", limit.as_secs())
             }
             Verdict::VmmFailed { .. } => {
-                format!("under KVM, {}", record.reason.lines().next().unwrap_or_default())
+                format!("under KVM, {}", ran.verdict.to_string().lines().next().unwrap_or_default())
             }
             _ => {
                 self.keep(true, "a guest came to its init under KVM")?;
-                let late = matches!(record.verdict, Verdict::TimedOut { .. });
-                let accelerator = record.accelerator.clone();
+                let late = matches!(ran.verdict, Verdict::TimedOut { .. });
                 let again = late && limit < request.deadline;
-                return if again { self.run(accelerator, request.deadline) } else { Ok(record) };
+                let again = again.then(|| self.run(round, 0, Accel::Kvm, request.deadline));
+                return Ok((kvm, again.transpose()?.unwrap_or(ran)));
             }
         };
         if forced {
@@ -184,79 +211,41 @@ impl Boot<'_> {
             );
         }
         self.progress.say(format_args!("{stuck}; emulating instead"));
-        let emulated = self.run(Accelerator::new(Accel::Tcg, &*stuck), request.deadline)?;
+        let emulated = self.run(round, 0, Accel::Tcg, request.deadline)?;
         // A kernel that fails either way says nothing about KVM.
-        if emulated.kernel_release.is_some() {
+        if emulated.came_to_init() {
             self.keep(false, &stuck)?;
         }
-        Ok(emulated)
+        Ok((Accelerator::new(Accel::Tcg, stuck), emulated))
     }
 
     fn keep(&self, works: bool, why: &str) -> Result<()> {
         Experience::new(&self.vmm, works, why).keep(self.request.cache_dir)
     }
 
-    fn run(&self, accelerator: Accelerator, deadline: Duration) -> Result<BootRecord> {
-        let Boot { shell, request, machine, .. } = self;
-        let nonce = nonce();
-        let vm = Vm {
-            image: request.image,
-            initramfs: &self.initramfs,
-            accel: accelerator.name,
-            memory_mib: request.memory_mib,
-            nonce: &nonce,
-            append: request.append,
-        };
-        let (program, arguments) = (machine.program(), machine.arguments(&vm));
-        let log = request.work_dir.join("console.log");
-        let how = accelerator.name.name();
-        let bar = self
-            .progress
-            .spinner(format!("boot {} on {} under {how}", request.image, machine.name));
-        let mut console = Console::new(&nonce);
-        let mut errors = vec![];
-        let mut flooded = false;
-        let command = cmd!(shell.sh, "{program} {arguments...}");
-        let finished = shell.stream(command, deadline, Some(&log), |stream, line| {
-            match stream {
-                Stream::Stdout => console.line(line),
-                Stream::Stderr if errors.len() < ERROR_LINES => errors.push(line.to_owned()),
-                Stream::Stderr => {}
-            }
-            flooded = console.bytes > CONSOLE_LIMIT;
-            if flooded { Next::Stop } else { Next::Continue }
-        })?;
-        bar.finish_and_clear();
-        let failed = !finished.success() && !finished.timed_out && !flooded;
-        let end = End {
-            timed_out: finished.timed_out.then_some(deadline.as_secs()),
-            flooded,
-            failed: failed.then(|| finished.how()),
-            errors,
-        };
-        Ok(self.record(accelerator, console, &end, finished.elapsed, log))
-    }
-
     fn record(
         &self,
         accelerator: Accelerator,
-        console: Console,
-        end: &End,
-        elapsed: Duration,
-        console_log: Utf8PathBuf,
+        ran: Vec<Ran>,
+        skipped: Vec<CheckResult>,
     ) -> BootRecord {
         let request = self.request;
-        let verdict = Verdict::judge(&console, end);
-        let passed = verdict == Verdict::Passed;
-        let explained = matches!(verdict, Verdict::Passed | Verdict::ChecksFailed { .. });
+        let seconds = ran.iter().map(|ran| ran.elapsed.as_secs_f64()).sum();
+        let start = ran[0].start.clone();
         let (kernel_release, init_after_ms) =
-            console.start.map(|start| (start.kernel_release, start.milliseconds)).unzip();
+            start.map(|start| (start.kernel_release, start.milliseconds)).unzip();
+        let explained =
+            |ran: &Ran| matches!(ran.verdict, Verdict::Passed | Verdict::ChecksFailed { .. });
+        let results = ran.iter().flat_map(|ran| ran.checks.clone()).chain(skipped).collect();
+        let checks = self.wanted(results);
+        let deciding = ran.iter().find(|ran| !explained(ran));
+        let verdict = deciding.map_or_else(|| of_checks(&checks), |ran| ran.verdict.clone());
         BootRecord {
-            passed,
+            passed: verdict == Verdict::Passed,
             reason: verdict.to_string(),
-            hint: verdict.hint(end).map(str::to_owned),
+            hint: deciding.and_then(|ran| ran.hint.clone()),
             verdict,
-            checks: console.checks,
+            checks,
             image: request.image.to_owned(),
             image_sha256: self.image_sha256.clone(),
             arch: request.arch,
@@ -270,11 +259,33 @@ impl Boot<'_> {
             vmm: self.vmm.clone(),
             accelerator,
             memory_mib: request.memory_mib,
-            seconds: elapsed.as_secs_f64(),
-            console_log,
-            last_lines: if explained { vec![] } else { console.last.into() },
+            seconds,
+            console_log: deciding.unwrap_or(&ran[0]).log.clone(),
+            last_lines: deciding.map(|ran| ran.last_lines.clone()).unwrap_or_default(),
         }
     }
+
+    /// In the order in which they were asked for; of several results of one check, the worst.
+    fn wanted(&self, mut results: Vec<CheckResult>) -> Vec<Checked> {
+        results.sort_by_key(|result| match result.outcome {
+            Outcome::Fail => 0,
+            Outcome::Pass => 1,
+            Outcome::Skip => 2,
+        });
+        let one = |asked: &Asked| {
+            let result = results.iter().find(|result| result.name == asked.check)?.clone();
+            Some(Checked { result, wanted_by: asked.wanted_by.clone(), required: asked.required })
+        };
+        self.request.checks.iter().filter_map(one).collect()
+    }
+}
+
+/// The verdict on a guest that told all it was asked for.
+fn of_checks(checks: &[Checked]) -> Verdict {
+    let failed = |checked: &&Checked| checked.required && checked.result.outcome == Outcome::Fail;
+    let failed: Vec<String> =
+        checks.iter().filter(failed).map(|checked| checked.result.name.clone()).collect();
+    if failed.is_empty() { Verdict::Passed } else { Verdict::ChecksFailed { checks: failed } }
 }
 
 /// The first line of `program --version`.
@@ -287,9 +298,4 @@ fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
         Some(line) if asked.success() => Ok(line.trim().to_owned()),
         _ => bail!("failed to ask `{program} --version`: {}", asked.how()),
     }
-}
-
-/// Not to be foretold by anything that runs in the guest.
-fn nonce() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,0 +1,237 @@
+//! One run of the machine: brings what it needs, starts it, listens, answers, and judges.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use camino::Utf8PathBuf;
+use xshell::cmd;
+
+use super::accel::Accel;
+use super::console::{CheckResult, Console, Start};
+use super::device::{self, Device};
+use super::host::Host;
+use super::machine::{Root, Vm};
+use super::round::{From, Round, skipped};
+use super::supply::{Files, Goods, Supplies};
+use super::verdict::{End, Verdict};
+use super::{Boot, initramfs};
+use crate::shell::{Finished, Next, Stream};
+
+/// What came of one run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) verdict: Verdict,
+    pub(super) hint: Option<String>,
+    pub(super) start: Option<Start>,
+    pub(super) checks: Vec<CheckResult>,
+    pub(super) elapsed: Duration,
+    pub(super) log: Utf8PathBuf,
+    /// The end of the console.
+    pub(super) last_lines: Vec<String>,
+}
+
+impl Ran {
+    pub(super) fn came_to_init(&self) -> bool {
+        self.start.is_some()
+    }
+}
+
+/// A guest that prints more than this has lost its way; a whole boot with all its checks prints
+/// less than 100 kB.
+const CONSOLE_LIMIT: u64 = 8 << 20;
+
+/// How many lines of the VMM's own are kept.
+const ERROR_LINES: usize = 20;
+
+/// Where the guest's init reads which checks to make, one name a line.
+const CHECKS: &str = "checks";
+
+const MODULE: &str = "guest_probe.ko";
+
+/// All that a machine is started with.
+struct Ready {
+    supplies: Supplies,
+    nonce: String,
+    /// The options of QEMU's for the devices that the checks need.
+    devices: Vec<String>,
+    initramfs: Utf8PathBuf,
+    log: Utf8PathBuf,
+    /// Checks that this host or this request cannot make.
+    unable: Vec<CheckResult>,
+}
+
+/// How the machine ran.
+struct Heard {
+    console: Console,
+    errors: Vec<String>,
+    flooded: bool,
+    finished: Finished,
+    shutdown: Option<String>,
+}
+
+impl Boot<'_> {
+    /// Runs the round of that number on a machine of its own.
+    pub(super) fn run(
+        &self,
+        round: &Round,
+        index: usize,
+        accel: Accel,
+        deadline: Duration,
+    ) -> Result<Ran> {
+        let ready = self.make_ready(round, index)?;
+        let heard = self.listen(round, &ready, accel, deadline)?;
+        let Heard { console, errors, flooded, finished, shutdown } = heard;
+        let failed = !finished.success() && !finished.timed_out && !flooded;
+        let end = End {
+            timed_out: finished.timed_out.then_some(deadline.as_secs()),
+            flooded,
+            failed: failed.then(|| finished.how()),
+            errors,
+        };
+        let verdict = Verdict::judge(&console, &end);
+        let shown = round.shown(console.start.is_some(), shutdown.as_deref());
+        Ok(Ran {
+            hint: verdict.hint(&end).map(str::to_owned),
+            verdict,
+            start: console.start,
+            checks: console.checks.into_iter().chain(ready.unable).chain(shown).collect(),
+            elapsed: finished.elapsed,
+            log: ready.log,
+            last_lines: console.last.into(),
+        })
+    }
+
+    fn make_ready(&self, round: &Round, index: usize) -> Result<Ready> {
+        let work = self.request.work_dir;
+        let numbered = |what: &str| match index {
+            0 => work.join(what),
+            _ => work.join(format!("{what}.{}", index + 1)),
+        };
+        let daemons = numbered("daemons.log");
+        std::fs::write(&daemons, "").with_context(|| format!("failed to write {daemons}"))?;
+        let (nonce, mut supplies) = (nonce(), Supplies::new()?);
+        let (shell, none) = (self.shell, vec![]);
+        let mut goods =
+            Goods { shell, nonce: &nonce, probe: &self.probe, files: &none, log: &daemons };
+        let mut unable = self.unable(round);
+        let mut devices = vec![];
+        for device in device::devices(&round.checks) {
+            match self.bring(device, &mut supplies, &goods) {
+                Ok(arguments) => devices.extend(arguments),
+                Err(error) => {
+                    shell.check_interrupt()?;
+                    let theirs =
+                        round.checks.iter().filter(|c| device.checks.contains(&c.as_str()));
+                    unable.extend(theirs.map(|check| skipped(check, &format!("{error:#}"))));
+                }
+            }
+        }
+        let can = |check: &&String| !unable.iter().any(|unable| unable.name == **check);
+        let checks: Vec<&String> = round.checks.iter().filter(can).collect();
+        let files = self.files(&checks)?;
+        goods.files = &files;
+        let initramfs = numbered("initramfs");
+        match round.from {
+            From::Initramfs { gzip } => initramfs::write(&initramfs, &self.probe, &files, gzip)?,
+            // The first disk of all: Kuasar's names for roots count on that.
+            From::Disk(root) => {
+                devices
+                    .splice(0..0, self.bring(root.device, &mut supplies, &goods)?)
+                    .for_each(drop);
+            }
+        }
+        let log = numbered("console.log");
+        Ok(Ready { supplies, nonce, devices, initramfs, log, unable })
+    }
+
+    /// Makes and starts what a device needs, and gives QEMU's options for it.
+    fn bring(
+        &self,
+        device: &Device,
+        supplies: &mut Supplies,
+        goods: &Goods<'_>,
+    ) -> Result<Vec<String>> {
+        for supply in device.supplies {
+            supplies.bring(*supply, goods)?;
+        }
+        let (bus, dir) = (self.machine.virtio(), supplies.dir()?.as_str());
+        let fill = |text: &&str| text.replace("{bus}", bus).replace("{dir}", dir);
+        Ok(device.arguments.iter().map(fill).collect())
+    }
+
+    /// Checks that this request does not allow.
+    fn unable(&self, round: &Round) -> Vec<CheckResult> {
+        let asked = round.checks.iter().any(|check| check == "module-load");
+        let why = self.request.module.err().filter(|_| asked);
+        why.map(|why| skipped("module-load", why)).into_iter().collect()
+    }
+
+    /// What init finds in its root beside itself.
+    fn files(&self, checks: &[&String]) -> Result<Files> {
+        let list = checks.iter().map(|check| format!("{check}\n")).collect::<String>();
+        let mut files = vec![(CHECKS, list.into_bytes())];
+        let wanted = checks.iter().any(|check| *check == "module-load");
+        if let (true, Ok(module)) = (wanted, self.request.module) {
+            let bytes = std::fs::read(module);
+            files.push((MODULE, bytes.with_context(|| format!("failed to read {module}"))?));
+        }
+        Ok(files)
+    }
+
+    fn listen(
+        &self,
+        round: &Round,
+        ready: &Ready,
+        accel: Accel,
+        deadline: Duration,
+    ) -> Result<Heard> {
+        let Boot { shell, request, machine, .. } = self;
+        let dir = ready.supplies.dir()?;
+        let socket = dir.join("qmp.sock");
+        let vm = Vm {
+            image: request.image,
+            root: match round.from {
+                From::Initramfs { .. } => Root::Initramfs(&ready.initramfs),
+                From::Disk(root) => Root::Disk(root.options),
+            },
+            accel,
+            memory_mib: request.memory_mib,
+            nonce: &ready.nonce,
+            restarts: round.restarts,
+            append: request.append,
+            devices: &ready.devices,
+            qmp: &socket,
+        };
+        let (program, arguments) = (machine.program(), machine.arguments(&vm));
+        let how = accel.name();
+        let bar = self
+            .progress
+            .spinner(format!("boot {} on {} under {how}", request.image, machine.name));
+        let mut console = Console::new(&ready.nonce);
+        let mut host = Host::new(machine, dir, &ready.nonce);
+        let (mut errors, mut flooded) = (vec![], false);
+        let command = cmd!(shell.sh, "{program} {arguments...}");
+        let finished =
+            shell.converse(command, deadline, Some(&ready.log), |guest, stream, line| {
+                if stream == Stream::Stderr {
+                    errors.extend((errors.len() < ERROR_LINES).then(|| line.to_owned()));
+                    return Next::Continue;
+                }
+                host.listen(&socket);
+                if let Some(what) = console.line(line) {
+                    host.serve(&what, guest);
+                }
+                flooded = console.bytes > CONSOLE_LIMIT;
+                if flooded { Next::Stop } else { Next::Continue }
+            })?;
+        bar.finish_and_clear();
+        let shutdown = host.shutdown_reason();
+        Ok(Heard { console, errors, flooded, finished, shutdown })
+    }
+}
+
+/// Not to be foretold by anything that runs in the guest.
+fn nonce() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
