@@ -1,14 +1,17 @@
 //! Flags that several subcommands share.
 
+use std::fmt;
+
 use anyhow::Result;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
 use crate::plan::{Goes, Request};
-use crate::source::{self, Sources, Tree, Wanted};
+use crate::source::{self, Pin, Sources, Tree, Wanted};
 use crate::workspace::Workspace;
 
 /// Which kernels are meant.
@@ -67,13 +70,42 @@ pub(super) fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(
 pub(crate) struct SourceArgs {
     /// Your own Linux tree; it is never written to
     #[arg(long, value_name = "DIR", conflicts_with = "source")]
-    kernel_dir: Option<Utf8PathBuf>,
+    pub(super) kernel_dir: Option<Utf8PathBuf>,
     /// A pinned source of the conf dir's sources.toml [default: the one that file names]
     #[arg(long, value_name = "NAME")]
-    source: Option<String>,
+    pub(super) source: Option<String>,
     /// Demand exactly the version and hash of sources.lock
     #[arg(long, conflicts_with = "kernel_dir")]
     pub(super) locked: bool,
+    /// Leave out a patch of the pinned source, such as vsock-reuseport
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "kernel_dir")]
+    pub(super) no_patch: Vec<String>,
+}
+
+/// The source that would be built.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlannedSource {
+    name: String,
+    /// The provider and what it is asked for; nothing for a tree of the user's own.
+    from: Option<String>,
+    patches: Vec<String>,
+    left_out: Vec<String>,
+}
+
+impl fmt::Display for PlannedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(from) = &self.from else {
+            return write!(f, "source {}: taken as it is, no patch is applied", self.name);
+        };
+        write!(f, "source {}: {from}", self.name)?;
+        if !self.patches.is_empty() {
+            write!(f, ", with patch {}", self.patches.join(", "))?;
+        }
+        if !self.left_out.is_empty() {
+            write!(f, ", without patch {}", self.left_out.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 impl SourceArgs {
@@ -81,8 +113,28 @@ impl SourceArgs {
         SourceArgs { kernel_dir: Some(dir), ..Self::default() }
     }
 
-    pub(crate) fn pinned(name: &str, locked: bool) -> Self {
-        SourceArgs { source: Some(name.to_owned()), locked, ..Self::default() }
+    /// A pin under the same conditions.
+    pub(crate) fn pinned(&self, name: &str) -> Self {
+        SourceArgs { source: Some(name.to_owned()), kernel_dir: None, ..self.clone() }
+    }
+
+    /// What `tree` would take. Asks nobody.
+    pub(crate) fn planned(&self, conf_dir: &Utf8Path) -> Result<PlannedSource> {
+        if let Some(dir) = &self.kernel_dir {
+            let name = dir.to_string();
+            return Ok(PlannedSource { name, from: None, patches: vec![], left_out: vec![] });
+        }
+        let pin = self.pin(&Sources::read(conf_dir)?)?;
+        Ok(PlannedSource {
+            from: Some(pin.from()),
+            patches: pin.patch_names()?,
+            left_out: self.no_patch.clone(),
+            name: pin.name,
+        })
+    }
+
+    fn pin(&self, sources: &Sources) -> Result<Pin> {
+        sources.pin(self.source.as_deref())?.without(&self.no_patch)
     }
 
     /// A tree is named.
@@ -95,14 +147,14 @@ impl SourceArgs {
         &self,
         ctx: &Context,
         workspace: &Workspace,
-        conf_dir: &camino::Utf8Path,
+        conf_dir: &Utf8Path,
     ) -> Result<Tree> {
         source::check_work(&workspace.work)?;
         if let Some(dir) = &self.kernel_dir {
             return source::user_tree(&camino::absolute_utf8(dir)?);
         }
         let sources = Sources::read(conf_dir)?;
-        let pin = sources.pin(self.source.as_deref())?;
+        let pin = &self.pin(&sources)?;
         source::fetch(
             &ctx.shell,
             ctx.progress,

@@ -35,6 +35,9 @@ pub(crate) struct CheckArgs {
     /// Demand exactly the versions and hashes of sources.lock
     #[arg(long, help_heading = "Source")]
     locked: bool,
+    /// Leave out a patch of the pinned sources, such as vsock-reuseport
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Source")]
+    no_patch: Vec<String>,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,
@@ -118,7 +121,9 @@ impl CheckArgs {
     }
 
     fn sources(&self, plan: &Plan) -> Result<Vec<SourceArgs>> {
-        let pinned = |name: &str| SourceArgs::pinned(name, self.locked);
+        let (locked, no_patch) = (self.locked, self.no_patch.clone());
+        let like = SourceArgs { locked, no_patch, ..SourceArgs::default() };
+        let pinned = |name: &str| like.pinned(name);
         let mut sources: Vec<_> = self.kernel_dir.iter().cloned().map(SourceArgs::dir).collect();
         sources.extend(self.source.iter().map(|name| pinned(name)));
         if sources.is_empty() {

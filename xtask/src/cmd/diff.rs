@@ -143,7 +143,7 @@ impl DiffArgs {
         operand: Operand,
     ) -> Result<Input> {
         let source = match &operand {
-            Operand::Pinned(name) => SourceArgs::pinned(name, self.source.locked),
+            Operand::Pinned(name) => self.source.pinned(name),
             Operand::Tree(dir) => SourceArgs::dir(dir.clone()),
             _ => self.source.clone(),
         };

@@ -34,6 +34,9 @@ enum Action {
         /// Take the newest version, though an older one is recorded and still to be had
         #[arg(long, conflicts_with = "locked")]
         update: bool,
+        /// Leave out a patch of theirs, such as vsock-reuseport
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        no_patch: Vec<String>,
     },
     /// List the pins, what each came to, and whether it is unpacked
     List,
@@ -41,11 +44,17 @@ enum Action {
     Path {
         /// Pin of sources.toml [default: the one that file names]
         name: Option<String>,
+        /// Of the one without a patch of it
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        no_patch: Vec<String>,
     },
     /// Compare unpacked sources with what came out of their archives
     Verify {
         /// Pins of sources.toml [default: all that are unpacked]
         names: Vec<String>,
+        /// Those without a patch of theirs
+        #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "names")]
+        no_patch: Vec<String>,
     },
 }
 
@@ -59,16 +68,32 @@ impl SourceArgs {
             ctx.progress.say(format!("{conf_dir} has no sources.toml: these are built-in pins"));
         }
         match self.action {
-            Action::Fetch { names, locked, update } => {
+            Action::Fetch { names, locked, update, no_patch } => {
                 source::check_work(&workspace.work)?;
                 let wanted = if update { Wanted::Newest } else { Wanted::locked_if(locked) };
-                fetch(ctx, &sources, &names, cache, wanted)
+                let pins = match &names[..] {
+                    [] => vec![sources.pin(None)?.without(&no_patch)?],
+                    names => named(&sources, names, &no_patch)?,
+                };
+                fetch(ctx, &sources, &pins, cache, wanted)
             }
             Action::List => list(ctx, &sources, cache),
-            Action::Path { name } => path(ctx, &sources, name.as_deref(), cache),
-            Action::Verify { names } => verify(ctx, &sources, &names, cache),
+            Action::Path { name, no_patch } => {
+                path(ctx, &sources, &sources.pin(name.as_deref())?.without(&no_patch)?, cache)
+            }
+            Action::Verify { names, no_patch } => {
+                let pins = match &names[..] {
+                    [] => unpacked(&sources, cache)?,
+                    names => named(&sources, names, &no_patch)?,
+                };
+                verify(ctx, &sources, &pins, cache)
+            }
         }
     }
+}
+
+fn named(sources: &Sources, names: &[String], no_patch: &[String]) -> Result<Vec<Pin>> {
+    names.iter().map(|name| sources.pin(Some(name))?.without(no_patch)).collect()
 }
 
 /// A source that is unpacked.
@@ -98,14 +123,10 @@ impl From<source::Tree> for Fetched {
 fn fetch(
     ctx: &Context,
     sources: &Sources,
-    names: &[String],
+    pins: &[Pin],
     cache: &Utf8Path,
     wanted: Wanted,
 ) -> Result<Answer> {
-    let pins: Vec<&Pin> = match names {
-        [] => vec![sources.pin(None)?],
-        names => names.iter().map(|name| sources.pin(Some(name))).collect::<Result<_>>()?,
-    };
     let mut fetched = Vec::new();
     for pin in pins {
         let start = Instant::now();
@@ -165,8 +186,8 @@ fn table(listed: &[Listed]) -> String {
     table.trim_fmt()
 }
 
-fn path(ctx: &Context, sources: &Sources, name: Option<&str>, cache: &Utf8Path) -> Result<Answer> {
-    let fetched = Fetched::from(source::find(sources, sources.pin(name)?, cache)?);
+fn path(ctx: &Context, sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<Answer> {
+    let fetched = Fetched::from(source::find(sources, pin, cache)?);
     ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
     Ok(Answer::Yes)
 }
@@ -180,9 +201,9 @@ struct Verified {
     difference: Difference,
 }
 
-fn verify(ctx: &Context, sources: &Sources, names: &[String], cache: &Utf8Path) -> Result<Answer> {
+fn verify(ctx: &Context, sources: &Sources, pins: &[Pin], cache: &Utf8Path) -> Result<Answer> {
     let mut verified = Vec::new();
-    for pin in chosen(sources, names, cache)? {
+    for pin in pins {
         let difference = source::verify(&ctx.shell, ctx.progress, sources, pin, cache)?;
         let unchanged = difference.is_empty();
         verified.push(Verified { name: pin.name.clone(), unchanged, difference });
@@ -191,15 +212,11 @@ fn verify(ctx: &Context, sources: &Sources, names: &[String], cache: &Utf8Path) 
     Ok(if verified.iter().all(|one| one.unchanged) { Answer::Yes } else { Answer::No })
 }
 
-/// The pins that are named, else those that are unpacked.
-fn chosen<'a>(sources: &'a Sources, names: &[String], cache: &Utf8Path) -> Result<Vec<&'a Pin>> {
-    if !names.is_empty() {
-        return names.iter().map(|name| sources.pin(Some(name))).collect();
-    }
+fn unpacked(sources: &Sources, cache: &Utf8Path) -> Result<Vec<Pin>> {
     let mut unpacked = Vec::new();
     for pin in sources.pins() {
         if source::state(sources, pin, cache)?.tree.is_some() {
-            unpacked.push(pin);
+            unpacked.push(pin.clone());
         }
     }
     if unpacked.is_empty() {

@@ -77,7 +77,10 @@ pub(crate) fn fetch(
 pub(super) struct FetchPlan<'a> {
     pin: &'a Pin,
     cache: &'a Utf8Path,
+    /// Those to apply.
     patches: Patches,
+    /// Hash of all patches of the pin: the lock knows nothing of what one run leaves out.
+    pinned_patches: Option<String>,
     lock: Lock,
     /// The lock's entry, if it is about what the pin says now.
     pub(super) locked: Option<Locked>,
@@ -91,9 +94,7 @@ struct Choice {
 
 impl<'a> FetchPlan<'a> {
     pub(super) fn new(sources: &Sources, pin: &'a Pin, cache: &'a Utf8Path) -> Result<Self> {
-        let patches = Patches::read(pin.patches.as_deref()).with_context(|| {
-            format!("failed to read the patches of kernel source `{}`", pin.name)
-        })?;
+        let all_patches = pin.all_patches()?;
         let lock = Lock::read(sources, cache)?;
         let current = |locked: &&Locked| {
             locked.from == pin.from()
@@ -103,7 +104,9 @@ impl<'a> FetchPlan<'a> {
                 }
         };
         let locked = lock.get(&pin.name).filter(current).cloned();
-        Ok(FetchPlan { pin, cache, patches, lock, locked })
+        let pinned_patches = all_patches.sha256();
+        let patches = all_patches.without(&pin.left_out);
+        Ok(FetchPlan { pin, cache, patches, pinned_patches, lock, locked })
     }
 
     /// The tree, where it is here and nobody has to be asked for another one.
@@ -122,7 +125,7 @@ impl<'a> FetchPlan<'a> {
         let (name, path) = (&self.pin.name, self.lock.path());
         let fault = match &self.locked {
             None => format!("{path} has no entry for kernel source `{name}` as it is pinned now"),
-            Some(locked) if locked.patches != self.patches.sha256() => {
+            Some(locked) if locked.patches != self.pinned_patches => {
                 format!("the patches of kernel source `{name}` are not those in {path}")
             }
             Some(_) => return Ok(()),
@@ -136,7 +139,7 @@ impl<'a> FetchPlan<'a> {
             from: self.pin.from(),
             version: version.to_owned(),
             sha256: sha256.to_owned(),
-            patches: self.patches.sha256(),
+            patches: self.pinned_patches.clone(),
         }
     }
 
@@ -153,7 +156,7 @@ impl<'a> FetchPlan<'a> {
     /// on it are news to the lock: then there is none.
     pub(super) fn unpacked(&self) -> Result<Option<Stored>> {
         let Some(locked) = &self.locked else { return Ok(None) };
-        if locked.patches != self.patches.sha256() {
+        if locked.patches != self.pinned_patches {
             return Ok(None);
         }
         let stored = store::find(self.cache, &self.tree_name(&locked.version))?;

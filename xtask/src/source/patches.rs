@@ -10,7 +10,8 @@ use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-/// The `*.patch` files of a folder in the order of their names.
+/// The `*.patch` files of a folder in the order of their names. One is named as its file is, but for
+/// the number and the ending: `0001-vsock-reuseport.patch` is `vsock-reuseport`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Patches {
     files: Vec<Patch>,
@@ -20,6 +21,14 @@ pub(super) struct Patches {
 struct Patch {
     path: Utf8PathBuf,
     sha256: String,
+}
+
+impl Patch {
+    fn name(&self) -> &str {
+        let stem = self.path.file_stem().unwrap_or(self.path.as_str());
+        let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
+        if name.is_empty() { stem } else { name }
+    }
 }
 
 impl Patches {
@@ -46,6 +55,16 @@ impl Patches {
 
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.files.iter().map(Patch::name).collect()
+    }
+
+    /// Those that are not named in `left_out`.
+    pub(super) fn without(&self, left_out: &[String]) -> Self {
+        let stays = |patch: &&Patch| !left_out.iter().any(|name| name == patch.name());
+        Patches { files: self.files.iter().filter(stays).cloned().collect() }
     }
 
     /// One hash for all patches, their names and their order; `None` if there are none.

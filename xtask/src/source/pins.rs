@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::patches::Patches;
 use crate::diag::{BadInput, Hint, did_you_mean};
 
 /// Name of the file with the pins, in the conf dir.
@@ -40,6 +41,8 @@ pub(crate) struct Pin {
     pub(super) provider: Provider,
     /// Folder with `*.patch`.
     pub(super) patches: Option<Utf8PathBuf>,
+    /// Names of patches that are not to be applied.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Where a source comes from.
@@ -62,6 +65,38 @@ pub(super) enum Location {
 }
 
 impl Pin {
+    /// The same source without these patches.
+    ///
+    /// # Errors
+    /// If it has no patch of such a name.
+    pub(crate) fn without(&self, left_out: &[String]) -> Result<Self> {
+        let patches = self.all_patches()?;
+        let known = patches.names();
+        for name in left_out {
+            if !known.contains(&name.as_str()) {
+                return Err(anyhow!("kernel source `{}` has no patch `{name}`", self.name)).hint(
+                    || match known.is_empty() {
+                        true => "it has none at all: leave out --no-patch".to_owned(),
+                        false => did_you_mean(name, &known),
+                    },
+                );
+            }
+        }
+        Ok(Pin { left_out: left_out.to_vec(), ..self.clone() })
+    }
+
+    /// Names of the patches that are applied, in order.
+    pub(crate) fn patch_names(&self) -> Result<Vec<String>> {
+        let patches = self.all_patches()?.without(&self.left_out);
+        Ok(patches.names().into_iter().map(str::to_owned).collect())
+    }
+
+    /// Also those that are left out.
+    pub(super) fn all_patches(&self) -> Result<Patches> {
+        Patches::read(self.patches.as_deref())
+            .with_context(|| format!("failed to read the patches of kernel source `{}`", self.name))
+    }
+
     /// The provider and what it is asked for, in one word; part of the lock.
     pub(crate) fn from(&self) -> String {
         match &self.provider {
@@ -230,7 +265,7 @@ fn pin_of(name: String, raw: Spanned<RawPin>, dir: &Utf8Path) -> Result<Pin, Fau
         }
     };
     let patches = raw.patches.map(|folder| dir.join(folder.into_inner()));
-    Ok(Pin { name, provider, patches })
+    Ok(Pin { name, provider, patches, left_out: vec![] })
 }
 
 /// A package name as Debian's policy has it (5.6.7 and 5.6.1): it goes on command lines.

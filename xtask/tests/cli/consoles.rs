@@ -90,7 +90,10 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
             "[source.{name}]\nprovider = \"tarball\"\nurl = \"{file}\"\nsha256 = \"{sha256}\"\n"
         )
     };
+    fixture.write("fragments/patches/0001-radio.patch", PATCH);
+    let patched = pin("patched", "whole.tar.gz", &whole) + "patches = \"patches\"\n";
     let pins = [
+        patched,
         pin("whole", "whole.tar.gz", &whole),
         pin("wrong", "whole.tar.gz", &"0".repeat(64)),
         pin("cut", "cut.tar.gz", &whole),
@@ -102,6 +105,17 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
     fixture.write("conf-cut-pins/sources.toml", "default = [\n");
     [(whole, "[sha256 of the whole]"), (cut, "[sha256 of the cut]")]
 }
+
+const PATCH: &str = "\
+A symbol more.
+
+--- a/Kconfig
++++ b/Kconfig
+@@ -1,0 +2,3 @@
++config NEW_RADIO
++\tbool \"new radio\"
++
+";
 
 /// Folders with one thing wrong in each.
 fn more_files(fixture: &Fixture) {

@@ -240,6 +240,45 @@ fn patches_are_part_of_a_tree() {
 }
 
 #[test]
+fn a_patch_can_be_left_out() {
+    let place = Place::new();
+    place.pin_file("linux-6.12.8.tar.gz", &Tar::linux("6.12.8").gz());
+    let pinned = std::fs::read_to_string(place.conf.join("sources.toml")).unwrap();
+    put(&place.conf, "sources.toml", &format!("{pinned}patches = \"patches\"\n"));
+    put(&place.conf, "patches/0001-new.patch", PATCH);
+    put(
+        &place.conf,
+        "patches/0002-arch.patch",
+        "--- /dev/null\n+++ b/arch/new\n@@ -0,0 +1 @@\n+x\n",
+    );
+    let sources = place.sources();
+    let without = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        sources.pin(None).unwrap().without(&names)
+    };
+    assert_eq!(without(&[]).unwrap().patch_names().unwrap(), ["new", "arch"]);
+    let unknown = without(&["naw"]).unwrap_err();
+    assert_eq!(unknown.to_string(), "kernel source `p` has no patch `naw`");
+    assert_eq!(crate::diag::Failure::new(&unknown).hints, ["did you mean `new`?"]);
+
+    let fetch = |names: &[&str], locked| {
+        let pin = without(names).unwrap();
+        let wanted = Wanted::locked_if(locked);
+        fetch(&place.shell, Progress::Silent, &sources, &pin, &place.cache, wanted)
+    };
+    let kconfig = |tree: &Tree| std::fs::read_to_string(tree.dir.join("Kconfig")).unwrap();
+    let patched = fetch(&["arch"], false).unwrap();
+    assert!(kconfig(&patched).contains("NEW"));
+    let lock = std::fs::read_to_string(place.conf.join("sources.lock")).unwrap();
+    // What one run leaves out is not recorded, and not against the record.
+    let plain = fetch(&["arch", "new"], true).unwrap();
+    assert!(!kconfig(&plain).contains("NEW") && plain.record.patches.is_empty());
+    assert_ne!(plain.dir, patched.dir);
+    assert_eq!(fetch(&["arch"], true).unwrap().dir, patched.dir);
+    assert_eq!(std::fs::read_to_string(place.conf.join("sources.lock")).unwrap(), lock);
+}
+
+#[test]
 fn a_patch_that_does_not_apply_is_named() {
     let place = Place::new();
     place.pin_file("linux-6.12.8.tar.gz", &Tar::linux("6.12.8").gz());
