@@ -158,6 +158,14 @@ impl History {
         self.entries.iter().find(renamed).map_or(name, |entry| entry.name.get_ref())
     }
 
+    /// What older trees call a symbol, the newest of these names first.
+    pub(crate) fn older_names(&self, name: &str, arch: Arch) -> impl Iterator<Item = &str> {
+        let named = move |entry: &&Entry| {
+            entry.name.get_ref() == name && entry.arch.is_none_or(|scope| scope == arch)
+        };
+        self.entries.iter().filter(named).flat_map(|entry| &entry.was).map(String::as_str)
+    }
+
     /// What becomes of a request for a symbol that a tree of `version` does not know; `knows`
     /// answers for other names.
     pub(crate) fn translate(

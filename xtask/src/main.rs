@@ -2,6 +2,7 @@
 
 mod boot;
 mod cmd;
+mod contract;
 mod diag;
 mod edit;
 mod fragment;

@@ -8,6 +8,7 @@ mod cli {
     mod build;
     mod configs;
     mod consoles;
+    mod contract;
     mod fixture;
     mod kept;
     mod real_tree;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 16] = [
+const STAGES: [&str; 17] = [
     "workspace",
     "plan",
     "operand",
@@ -14,6 +14,7 @@ const STAGES: [&str; 16] = [
     "fragment",
     "edit",
     "history",
+    "contract",
     "toolchain",
     "setup",
     "resolve",

@@ -30,6 +30,9 @@ pub struct Manifest {
     pub fragments: Vec<Utf8PathBuf>,
     /// Requested symbols that the image does without (`--allow-missing`).
     pub missing: Vec<String>,
+    /// Capabilities of the contract that the image does without (`--allow-breach`).
+    #[serde(default)]
+    pub breaches: Vec<String>,
     /// Left-out flags, what was taken for them and why.
     pub choices: Vec<Choice>,
 }

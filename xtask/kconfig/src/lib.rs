@@ -14,6 +14,7 @@ mod dotconfig;
 mod eval;
 mod explain;
 mod expr;
+mod expression;
 mod finalize;
 mod host;
 mod lexer;
@@ -31,6 +32,7 @@ pub use config::{Config, Value};
 pub use diagnostic::{Diagnostic, Expected, Link, Problem, Severity, Step};
 pub use explain::{Blocker, Cause, Hiding, Selector, expression_text};
 pub use expr::{Expr, ExprId, Relation};
+pub use expression::{Expression, Way};
 pub use host::Host;
 pub use mode::Mode;
 pub use model::{

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
+use crate::contract::Contract;
 use crate::diag;
 use crate::edit::{self, Edit};
 use crate::fragment::{self, Assignment, Place, Repeated, Requested};
@@ -16,7 +17,8 @@ use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{
-    Kconfigs, Mended, Needless, Resolved, Wanted, needless, propose, resolve, translate,
+    Breach, Ground, Kconfigs, Mended, Needless, Resolved, Wanted, breaches, needless, propose,
+    resolve, translate,
 };
 use crate::source::{Sources, Tree};
 use crate::toolchain::Toolchain;
@@ -65,6 +67,9 @@ struct Row {
     /// Requests that change nothing here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     needless: Vec<Needless>,
+    /// What it breaks of the contract.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    breaches: Vec<Breach>,
     /// Where its requests stand, those that do not count too.
     #[serde(skip)]
     places: Vec<Place>,
@@ -75,9 +80,10 @@ impl CheckArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-        let mut rows = self.rows(ctx, &workspace, &plan)?;
+        let contract = Contract::read(&workspace, &plan.conf_dir)?;
+        let mut rows = self.rows(ctx, &workspace, &plan, &contract)?;
         diag::tell_needless(ctx.progress, &needless_everywhere(&rows));
-        let edited = edit::edit(&workspace.root, &edits(&rows))?;
+        let edited = edit::edit(&workspace.root, &edits(&rows, self.fix))?;
         diag::tell_mended(ctx.progress, rows.iter().flat_map(|row| &row.mended), self.fix);
         if self.fix {
             diag::tell_edited(ctx.progress, &edited);
@@ -85,26 +91,32 @@ impl CheckArgs {
         if self.yes && !edited.is_empty() {
             edit::write(&workspace.root, &edited)?;
             ctx.progress.say("changed; resolving again");
-            rows = self.rows(ctx, &workspace, &plan)?;
+            rows = self.rows(ctx, &workspace, &plan, &contract)?;
         }
-        ctx.print(&rows, |rows| table(rows))?;
+        ctx.print(&rows, |rows| table(rows, &contract))?;
         Ok(if rows.iter().all(Row::is_fine) { Answer::Yes } else { Answer::No })
     }
 
     /// Resolves each list on each source.
-    fn rows(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<Vec<Row>> {
+    fn rows(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        plan: &Plan,
+        contract: &Contract,
+    ) -> Result<Vec<Row>> {
         // A slip in a list is told before anything is fetched.
         let history = History::read(workspace, &plan.conf_dir)?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(self.order(ctx, workspace, plan, targets[0])?);
+            orders.push(self.order(ctx, workspace, plan, targets)?);
         }
         let mut rows = vec![];
         for source in self.sources(plan)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             for order in &orders {
-                rows.push(order.check(ctx, &history, &tree, &kconfigs)?);
+                rows.push(order.check(ctx, (&history, contract), &tree, &kconfigs)?);
             }
         }
         Ok(rows)
@@ -132,24 +144,27 @@ impl CheckArgs {
         Ok(sources)
     }
 
-    fn order(
+    fn order<'a>(
         &self,
         ctx: &Context,
         workspace: &Workspace,
         plan: &Plan,
-        target: &Target,
-    ) -> Result<Order> {
-        let requested = fragment::read(workspace, &plan.conf_dir, target)?;
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
+        targets: Vec<&'a Target>,
+    ) -> Result<Order<'a>> {
+        let first = targets[0];
+        let requested = fragment::read(workspace, &plan.conf_dir, first)?;
+        let toolchain = Toolchain::find(&ctx.shell, first.arch, self.cross_compile.as_deref())?;
         let Requested { assignments, repeated, .. } = requested;
-        let (kernel, wanted, fix) = (target.variant(), self.wanted(), self.fix);
-        Ok(Order { kernel, assignments, repeated, toolchain, wanted, fix })
+        let (kernel, wanted, fix) = (first.variant(), self.wanted(), self.fix);
+        Ok(Order { kernel, targets, assignments, repeated, toolchain, wanted, fix })
     }
 }
 
 /// What one list asks for.
-struct Order {
+struct Order<'a> {
     kernel: String,
+    /// Those whose kernel it is.
+    targets: Vec<&'a Target>,
     assignments: Vec<Assignment>,
     repeated: Vec<Repeated>,
     toolchain: Toolchain,
@@ -159,15 +174,15 @@ struct Order {
     fix: bool,
 }
 
-impl Order {
+impl Order<'_> {
     fn check(
         &self,
         ctx: &Context,
-        history: &History,
+        (history, contract): (&History, &Contract),
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Row> {
-        let Order { kernel, assignments, toolchain, .. } = self;
+        let Order { kernel, targets, assignments, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
         let resolved = resolve(&kconfig, &tree.version, toolchain.arch, history, assignments);
@@ -175,12 +190,16 @@ impl Order {
         let requested = assignments.len();
         diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);
         let (asked, _) = translate(&kconfig, &tree.version, toolchain.arch, history, assignments);
+        let (version, arch) = (&tree.version, toolchain.arch);
+        let ground = Ground { kconfig: &kconfig, version, arch, history };
+        let breaches = breaches(ground, contract, targets, assignments, &resolved.dot_config);
+        diag::tell_breaches(ctx.progress, kernel, version, &breaches);
         let mended = propose(&kconfig, history, &asked, &self.wanted(&resolved));
         let needless = needless(&kconfig, &asked, &self.repeated);
         let all = assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment));
         let places = all.map(|one| one.place.clone()).collect();
         let (kernel, linux) = (kernel.clone(), tree.version.to_string());
-        Ok(Row { kernel, linux, requested, resolved, mended, needless, places })
+        Ok(Row { kernel, linux, requested, resolved, mended, needless, breaches, places })
     }
 
     /// With what did not come out, if that is to be mended.
@@ -191,17 +210,26 @@ impl Order {
 }
 
 impl Row {
-    /// All is as asked, and there is a way to what is wanted.
+    /// All is as asked, the contract is kept, and there is a way to what is wanted.
     fn is_fine(&self) -> bool {
-        self.resolved.findings.is_empty() && self.mended.iter().all(|one| one.edits.is_some())
+        self.resolved.findings.is_empty()
+            && self.refused().next().is_none()
+            && self.mended.iter().all(|one| one.edits.is_some())
+    }
+
+    fn refused(&self) -> impl Iterator<Item = &Breach> {
+        self.breaches.iter().filter(|breach| breach.is_refused())
     }
 }
 
-/// Those of all rows. One line is enough for a symbol, however many want it.
-fn edits(rows: &[Row]) -> Vec<Edit> {
-    let mended = rows.iter().flat_map(|row| &row.mended);
+/// Those of all rows, and with `fix` what mends the contract. One line is enough for a symbol,
+/// however many want it.
+fn edits(rows: &[Row], fix: bool) -> Vec<Edit> {
+    let mended = rows.iter().flat_map(|row| &row.mended).filter_map(|one| one.edits.as_ref());
+    let kept = rows.iter().filter(|_| fix).flat_map(Row::refused);
+    let kept = kept.filter_map(|breach| breach.mended_by.as_ref());
     let mut edits: Vec<Edit> = vec![];
-    for edit in mended.flat_map(|one| one.edits.iter().flatten()) {
+    for edit in mended.chain(kept).flatten() {
         let same = |known: &Edit| known.text == edit.text && known.at.path == edit.at.path;
         if !edits.iter().any(same) {
             edits.push(edit.clone());
@@ -224,14 +252,18 @@ fn needless_everywhere(rows: &[Row]) -> Vec<(&Needless, usize)> {
     found
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], contract: &Contract) -> String {
+    let columns = if contract.is_empty() { 5 } else { 6 };
+    let header = ["KERNEL", "LINUX", "REQUESTED", "TRANSLATED", "MISSING", "BROKEN"];
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    table.set_header(["KERNEL", "LINUX", "REQUESTED", "TRANSLATED", "MISSING"]);
+    table.set_header(&header[..columns]);
     for row in rows {
-        let counts = [row.requested, row.resolved.notes.len(), row.resolved.findings.len()];
-        let [requested, notes, missing] = counts.map(|count| count.to_string());
-        table.add_row([&row.kernel, &row.linux, &requested, &notes, &missing]);
+        let Resolved { notes, findings, .. } = &row.resolved;
+        let counts = [row.requested, notes.len(), findings.len(), row.refused().count()];
+        let names = [row.kernel.clone(), row.linux.clone()].into_iter();
+        let counts = counts.into_iter().map(|count| count.to_string());
+        table.add_row(names.chain(counts).take(columns));
     }
     table.trim_fmt()
 }

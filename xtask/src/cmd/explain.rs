@@ -7,10 +7,11 @@ use vmm_kernel::Arch;
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
+use crate::contract::Contract;
 use crate::diag::{self, Hint};
 use crate::fragment;
 use crate::history::History;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Cause, InKernel, Kconfigs, explain, known, translate, why_unknown};
 use crate::source::{self, Sources, Tree};
 use crate::toolchain::{KbuildArch, Toolchain};
@@ -35,6 +36,7 @@ impl ExplainArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
+        let contract = Contract::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let arches = self.arches(ctx, &plan);
@@ -67,6 +69,7 @@ impl ExplainArgs {
                 kernel: target.variant(),
                 linux: tree.version.to_string(),
                 asked,
+                wanted_by: wanted_by(&contract, &targets, name),
                 explained: explain(&kconfig, &mut config, &lines, symbol),
                 exists_in: exists_in.clone(),
             });
@@ -84,6 +87,17 @@ impl ExplainArgs {
         };
         Arch::ALL.iter().map(|arch| (*arch, tools(*arch))).collect()
     }
+}
+
+/// The capabilities of the contract that name the symbol.
+fn wanted_by(contract: &Contract, targets: &[&Target], symbol: &str) -> Vec<String> {
+    let mut ids: Vec<String> = vec![];
+    for capability in targets.iter().flat_map(|target| contract.naming(target, symbol)) {
+        if !ids.contains(&capability.id) {
+            ids.push(capability.id.clone());
+        }
+    }
+    ids
 }
 
 /// The trees of the pinned sources that are here, but for this one.

@@ -1,5 +1,7 @@
 //! `cargo xtask kernel`: plan, resolve, build, check the image, stage it.
 
+mod check_image;
+
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
@@ -7,19 +9,20 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use vmm_kernel::{Arch, ImageFormat, Manifest};
+use vmm_kernel::{ImageFormat, Manifest};
 
 use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context, setup};
+use crate::contract::Contract;
 use crate::diag::{self, Hint};
 use crate::fragment::{self, Requested};
 use crate::hash;
 use crate::history::History;
-use crate::image::{self, Checked, Wanted};
+use crate::image::{self, Wanted};
 use crate::kbuild::Build;
 use crate::lock::Lock;
-use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Finding, Kconfigs, Resolved, resolve};
+use crate::plan::{Target, plan};
+use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
 use crate::source::Tree;
 use crate::stage::{self, Identity};
 use crate::toolchain::Toolchain;
@@ -41,6 +44,9 @@ pub(crate) struct KernelArgs {
     /// Go on without the symbols that do not come out as asked; the manifest names them
     #[arg(long)]
     allow_missing: bool,
+    /// Go on without this capability of the contract; the manifest names it
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    allow_breach: Vec<String>,
     /// Also put the image where the sandboxer looks for it
     #[arg(long)]
     install: bool,
@@ -89,7 +95,7 @@ impl KernelArgs {
         let plan = plan(&workspace, &self.target.request(self.install)?)?;
         diag::tell_plan(ctx.progress, &plan);
         if let Some(file) = &self.check_image {
-            return check_image(ctx, &plan, file);
+            return check_image::run(ctx, &plan, file);
         }
         if self.dry_run {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
@@ -98,6 +104,8 @@ impl KernelArgs {
             setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
         }
         let history = History::read(&workspace, &plan.conf_dir)?;
+        let contract = Contract::read(&workspace, &plan.conf_dir)?;
+        self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
         let mut orders = vec![];
         for targets in plan.variants() {
             orders.push(Order::read(ctx, &self, &workspace, &plan.conf_dir, targets)?);
@@ -108,15 +116,20 @@ impl KernelArgs {
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
-        let mut variants = vec![];
+        let (mut variants, mut obstacles) = (vec![], vec![]);
         for order in orders {
             let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
-            variants.push(Variant::resolve(ctx, order, folder, &history, &tree, &kconfigs)?);
+            let mut variant = Variant::resolve(ctx, order, folder, &history, &tree, &kconfigs)?;
+            variant.breaches = variant.breaches(ctx, &contract, &history, &tree, &kconfigs)?;
+            let findings = variant.findings().iter().filter(|_| !self.allow_missing);
+            obstacles.extend(findings.cloned().map(Obstacle::Finding));
+            let breaches = variant.breaches.iter().filter(|one| self.refuses(one));
+            obstacles.extend(breaches.cloned().map(Obstacle::Breach));
+            variants.push(variant);
         }
-        let findings: Vec<_> = variants.iter().flat_map(Variant::findings).collect();
-        if !findings.is_empty() && !self.allow_missing {
-            diag::tell_refused(ctx.progress);
-            ctx.print(&findings, |_| String::new())?;
+        if !obstacles.is_empty() {
+            diag::tell_refused(ctx.progress, &Obstacle::flags(&obstacles));
+            ctx.print(&obstacles, |_| String::new())?;
             return Ok(Answer::No);
         }
         let mut outcomes = vec![];
@@ -132,46 +145,39 @@ impl KernelArgs {
         self.install.then(|| under(self.dest_dir.as_deref(), &target.install))
     }
 
+    fn refuses(&self, breach: &Breach) -> bool {
+        breach.is_refused() && !self.allow_breach.contains(&breach.capability)
+    }
+
     fn jobs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(cores, usize::from)
     }
 }
 
-/// Whether one hypervisor boots a file.
+/// What keeps a kernel from being made.
 #[derive(Debug, Serialize)]
-struct ImageCheck {
-    hypervisor: String,
-    arch: Arch,
-    checked: Option<Checked>,
-    failure: Option<diag::Failure>,
+#[serde(untagged)]
+enum Obstacle {
+    Finding(Finding),
+    Breach(Breach),
 }
 
-fn check_image(ctx: &Context, plan: &Plan, file: &Utf8Path) -> Result<Answer> {
-    image::readable(file)?;
-    let check = |target: &Target| {
-        let (checked, failure) = match image::check(file, wanted(target)) {
-            Ok(checked) => (Some(checked), None),
-            Err(error) => (None, Some(diag::Failure::new(&error))),
+impl Obstacle {
+    /// What to go on without them takes, each flag once.
+    fn flags(all: &[Obstacle]) -> Vec<String> {
+        let flag = |one: &Obstacle| match one {
+            Obstacle::Finding(_) => "--allow-missing".to_owned(),
+            Obstacle::Breach(breach) => format!("--allow-breach {}", breach.capability),
         };
-        ImageCheck { hypervisor: target.hypervisor.clone(), arch: target.arch, checked, failure }
-    };
-    let checks: Vec<ImageCheck> = plan.targets.iter().map(check).collect();
-    for failure in checks.iter().filter_map(|check| check.failure.as_ref()) {
-        anstream::eprint!("{failure}");
+        let mut flags: Vec<String> = vec![];
+        for flag in all.iter().map(flag) {
+            if !flags.contains(&flag) {
+                flags.push(flag);
+            }
+        }
+        flags
     }
-    ctx.print(&checks, |checks| {
-        checks.iter().filter_map(|check| describe_check(file, check)).collect()
-    })?;
-    let bootable = checks.iter().all(|check| check.failure.is_none());
-    Ok(if bootable { Answer::Yes } else { Answer::No })
-}
-
-fn describe_check(file: &Utf8Path, check: &ImageCheck) -> Option<String> {
-    let checked = check.checked.as_ref()?;
-    let mut line = format!("{file}: {} on {} boots it: {checked}\n", check.hypervisor, check.arch);
-    line.extend(checked.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
-    Some(line)
 }
 
 fn wanted(target: &Target) -> Wanted<'_> {
@@ -220,6 +226,8 @@ struct Variant<'a> {
     /// What changes in the tree from here on, the build may or may not have seen.
     started: SystemTime,
     state: State,
+    /// What it breaks of the contract.
+    breaches: Vec<Breach>,
 }
 
 /// Nothing to do, or to be built.
@@ -256,7 +264,7 @@ impl<'a> Variant<'a> {
                 State::Resolved(resolved, BTreeMap::new())
             }
         };
-        let variant = Variant { order, folder, request, started, state };
+        let variant = Variant { order, folder, request, started, state, breaches: vec![] };
         let count = variant.order.requested.assignments.len();
         let name = variant.order.name();
         diag::tell_resolved(ctx.progress, &name, &tree.version, count, variant.resolved());
@@ -272,6 +280,27 @@ impl<'a> Variant<'a> {
 
     fn findings(&self) -> &[Finding] {
         &self.resolved().findings
+    }
+
+    /// What its `.config` breaks of the contract, told. The tree is asked only where there is something.
+    fn breaches(
+        &self,
+        ctx: &Context,
+        contract: &Contract,
+        history: &History,
+        tree: &Tree,
+        kconfigs: &Kconfigs<'_>,
+    ) -> Result<Vec<Breach>> {
+        let Order { targets, requested, toolchain, .. } = &self.order;
+        let (version, dot_config) = (&tree.version, &self.resolved().dot_config);
+        if targets.iter().all(|one| broken(contract, one, version, dot_config).is_empty()) {
+            return Ok(vec![]);
+        }
+        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+        let ground = Ground { kconfig: &kconfig, version, arch: toolchain.arch, history };
+        let breaches = breaches(ground, contract, targets, &requested.assignments, dot_config);
+        diag::tell_breaches(ctx.progress, &self.order.name(), version, &breaches);
+        Ok(breaches)
     }
 
     fn produce(self, ctx: &Context, args: &KernelArgs, tree: &Tree) -> Result<Vec<Outcome>> {
@@ -359,6 +388,12 @@ impl<'a> Variant<'a> {
         Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
     }
 
+    /// Those that a target's hypervisor is made to bear.
+    fn breaches_of(&self, target: &Target) -> Vec<String> {
+        let of = |one: &&Breach| one.is_refused() && one.hypervisors.contains(&target.hypervisor);
+        self.breaches.iter().filter(of).map(|one| one.capability.clone()).collect()
+    }
+
     fn manifest(&self, record: &Record, target: &Target) -> Result<Manifest> {
         let made = record.images.get(&target.format);
         let made = made.with_context(|| format!("no {} image was made", target.format))?;
@@ -389,6 +424,7 @@ impl<'a> Variant<'a> {
             config_sha256,
             fragments: self.order.requested.fragments.clone(),
             missing: record.resolved.findings.iter().map(missing).collect(),
+            breaches: self.breaches_of(target),
             choices: target.choices.clone(),
         })
     }

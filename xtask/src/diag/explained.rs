@@ -11,7 +11,7 @@ use crate::resolve::{Condition, Definition, InKernel, Known, Selector};
 const MOST: usize = 12;
 
 pub(crate) fn explained_text(in_kernel: &InKernel) -> String {
-    let InKernel { kernel, linux, asked, explained, exists_in } = in_kernel;
+    let InKernel { kernel, linux, asked, wanted_by, explained, exists_in } = in_kernel;
     let bold = anstyle::Style::new().bold();
     let mut text = format!(
         "{bold}{}{bold:#} is {}: {} on Linux {linux}, {}\n",
@@ -20,6 +20,9 @@ pub(crate) fn explained_text(in_kernel: &InKernel) -> String {
     match asked {
         Some(place) => line(&mut text, 2, &format!("asked for by {place}")),
         None => line(&mut text, 2, "no fragment asks for it"),
+    }
+    if !wanted_by.is_empty() {
+        line(&mut text, 2, &format!("wanted by the contract: {}", wanted_by.join(", ")));
     }
     for definition in &explained.definitions {
         definition_text(&mut text, definition);

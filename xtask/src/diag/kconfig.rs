@@ -3,7 +3,7 @@
 use std::fmt;
 
 use camino::Utf8PathBuf;
-use kconfig::{Diagnostic, Expected, Link, Problem, Step};
+use kconfig::{Diagnostic, Expected, Link, Location, Problem, Step};
 use serde::{Deserialize, Serialize};
 
 use super::BadInput;
@@ -30,7 +30,18 @@ pub(crate) fn bad_kconfig(kconfig: &Kconfig, diagnostic: &Diagnostic) -> BadInpu
     BadInput { path, line, message: problem_text(kconfig, &diagnostic.problem), source: text }
 }
 
+/// What is wrong with an expression that stands in no tree.
+pub(crate) fn expression_fault(problems: &[Problem]) -> String {
+    let nowhere = |_| String::new();
+    let texts: Vec<String> = problems.iter().map(|one| text_of(&nowhere, one)).collect();
+    texts.join(", ")
+}
+
 pub(super) fn problem_text(kconfig: &Kconfig, problem: &Problem) -> String {
+    text_of(&|location| kconfig.quote(location).to_string(), problem)
+}
+
+fn text_of(place: &dyn Fn(Location) -> String, problem: &Problem) -> String {
     use Problem as P;
     match problem {
         P::NoFile { path } => format!("there is no file {path}"),
@@ -53,10 +64,10 @@ pub(super) fn problem_text(kconfig: &Kconfig, problem: &Problem) -> String {
         P::Expected { what } => format!("expected {}", expected(*what)),
         P::EndWithoutStart { found } => format!("`end{found}` without a `{found}`"),
         P::EndOfAnother { found, open, opened } => {
-            format!("`end{found}` within the {open} of {}", kconfig.quote(*opened))
+            format!("`end{found}` within the {open} of {}", place(*opened))
         }
         P::EndInOtherFile { block, opened } => {
-            format!("the {block} began in another file, at {}", kconfig.quote(*opened))
+            format!("the {block} began in another file, at {}", place(*opened))
         }
         P::NoEnd { block } => format!("no `end{block}` follows"),
         P::NoFinalNewline => "no line end at the end of the file".to_owned(),
@@ -74,7 +85,7 @@ pub(super) fn problem_text(kconfig: &Kconfig, problem: &Problem) -> String {
         P::MemberDefault { symbol } => {
             format!("{symbol} has a default, and is a choice's member")
         }
-        P::Recursive { steps } => recursion(kconfig, steps),
+        P::Recursive { steps } => recursion(place, steps),
         P::UnexpectedData { text } => format!("`{text}` is no line of a .config"),
         P::InvalidValue { symbol, value } => format!("`{value}` is no value of {symbol}"),
         P::InvalidString { symbol } => format!("the value of {symbol} has no closing quote"),
@@ -93,7 +104,7 @@ fn expected(what: Expected) -> &'static str {
     }
 }
 
-fn recursion(kconfig: &Kconfig, steps: &[Step]) -> String {
+fn recursion(place: &dyn Fn(Location) -> String, steps: &[Step]) -> String {
     let name = |step: &Step| match &*step.symbol {
         "" => "a choice".to_owned(),
         name => name.to_owned(),
@@ -110,8 +121,7 @@ fn recursion(kconfig: &Kconfig, steps: &[Step]) -> String {
             Link::DefaultIf => "has a default that depends on",
             Link::RangeIf => "has a range that depends on",
         };
-        let place = step.location.map(|location| kconfig.quote(location).to_string());
-        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        let place = step.location.map(place).map(|place| format!(" ({place})")).unwrap_or_default();
         text.push_str(&format!(" {} {why} {next}{place};", name(step)));
     }
     text.trim_end_matches(';').to_owned()

@@ -1,6 +1,7 @@
 //! The only place that words errors and findings for people: what an error carries beside its
 //! message, and how a failed run is told. What a run that goes well says is in `tell`.
 
+mod breach;
 mod compared;
 mod explained;
 mod finding;
@@ -16,10 +17,11 @@ use serde::Serialize;
 
 use crate::shell::Interrupted;
 
+pub(crate) use breach::tell_breaches;
 pub(crate) use compared::{compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
-pub(crate) use kconfig::{Quote, bad_kconfig};
+pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,
     tell_needless, tell_no_overlay, tell_plan, tell_refused, tell_resolved,

@@ -195,11 +195,12 @@ pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &
     }
 }
 
-pub(crate) fn tell_refused(progress: Progress) {
-    let cyan = style(AnsiColor::Cyan);
+/// Says that no kernel is made, and which flags would make one all the same.
+pub(crate) fn tell_refused(progress: Progress, flags: &[String]) {
+    let (cyan, flags) = (style(AnsiColor::Cyan), flags.join(" "));
     progress.complain("nothing was compiled");
     progress.complain(format!(
-        "{cyan}hint{cyan:#}: mend the lines above, or go on without them: --allow-missing"
+        "{cyan}hint{cyan:#}: mend the lines above, or go on without them: {flags}"
     ));
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct InKernel {
     pub linux: String,
     /// The fragment's line that asks for it.
     pub asked: Option<Place>,
+    /// Capabilities of the contract that name it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<String>,
     #[serde(flatten)]
     pub explained: Explained,
     /// This tree first, then the pinned ones that are unpacked.

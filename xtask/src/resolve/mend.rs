@@ -1,8 +1,9 @@
 //! The lines that make a symbol what is wanted, and the fragments that they belong to.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use kconfig::{Lines, Model, SymbolId, mend};
+use kconfig::{Lines, Location, Model, SymbolId, mend};
 use serde::Serialize;
 
 use super::Finding;
@@ -134,18 +135,18 @@ fn home(model: &Model, asked: &[Assignment], symbol: SymbolId) -> Option<Place> 
     if let Some(there) = asked.iter().find(|one| *one.symbol == **name) {
         return Some(there.place.clone());
     }
-    let path = |symbol: SymbolId| {
-        let entry = model[symbol].entries.first()?;
-        Some(model.path(model[*entry].location.file))
-    };
-    let own = path(symbol)?;
-    let shared = |other: &str| {
-        let parts = own.split('/').zip(other.split('/'));
-        parts.take_while(|(own, other)| own == other).count()
+    let location = |symbol: SymbolId| Some(model[*model[symbol].entries.first()?].location);
+    let own = location(symbol)?;
+    let nearness = |other: Location| {
+        let parts = model.path(own.file).split('/').zip(model.path(other.file).split('/'));
+        let shared = parts.take_while(|(own, other)| own == other).count();
+        // Of one file, the lines tell.
+        let same = own.file == other.file;
+        (shared, Reverse(if same { own.line.abs_diff(other.line) } else { u32::MAX }))
     };
     let near = asked.iter().filter_map(|one| {
         let known = model.defined(&one.symbol)?;
-        Some((shared(path(known)?), one))
+        Some((nearness(location(known)?), one))
     });
-    near.max_by_key(|(shared, _)| *shared).map(|(_, one)| one.place.clone())
+    near.max_by_key(|(nearness, _)| *nearness).map(|(_, one)| one.place.clone())
 }

@@ -3,6 +3,7 @@
 //! possible, and else is a finding with its cause.
 
 mod answers;
+mod breach;
 mod cause;
 mod diff;
 mod environment;
@@ -25,6 +26,7 @@ use crate::fragment::{Assignment, Place, config_line};
 use crate::history::{History, Past};
 use crate::source::KernelVersion;
 
+pub(crate) use breach::{AtFault, Breach, breaches, broken};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};

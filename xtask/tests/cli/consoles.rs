@@ -120,6 +120,7 @@ A symbol more.
 /// Folders with one thing wrong in each.
 fn more_files(fixture: &Fixture) {
     files_to_compare(fixture);
+    contracts(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
     for tree in ["dirty", "old"] {
@@ -183,6 +184,72 @@ fn more_files(fixture: &Fixture) {
     fixture.write(&format!("conf-bad-history/{list}"), "");
     let nothing = "[[symbol]]\nname = \"WIFI\"\nevidence = \"Kconfig\"\n";
     fixture.write("conf-bad-history/history.toml", nothing);
+}
+
+/// One that is kept in part, and one with something wrong in each entry.
+const CONTRACT: &str = r#"
+[[capability]]
+id = "network"
+reason = "the agent is called over it"
+source = "agent/main.rs"
+needs = "NET && TCPIP"
+
+[[capability]]
+id = "line"
+reason = "a line that is too slow loses characters"
+source = "agent/line.rs"
+when = { hypervisor = ["stratovirt", "firecracker"] }
+needs = "SERIAL && SPEED>=7"
+also = [{ since = "6.12", needs = "RADIO || SALTED" }, { before = "6.12", needs = "LOST" }]
+
+[[capability]]
+id = "disks"
+reason = "some people have one"
+source = "docs"
+level = "wanted"
+needs = "USB"
+
+[[capability]]
+id = "arm"
+reason = "of another arch"
+source = "docs"
+when = { arch = ["aarch64"] }
+needs = "LOST"
+"#;
+
+const BAD_CONTRACT: &str = r#"
+[[capability]]
+id = "network"
+reason = "the agent is called over it"
+source = "agent/main.rs"
+when = { hypervisor = ["stratovrt"] }
+needs = "NET &&"
+probe = ["sokets"]
+
+[[capability]]
+id = "network"
+reason = " "
+source = "agent/main.rs"
+needs = "CONFIG_NET"
+"#;
+
+fn contracts(fixture: &Fixture) {
+    for (conf, contract) in [("conf-contract", CONTRACT), ("conf-bad-contract", BAD_CONTRACT)] {
+        fixture.write(&format!("{conf}/micro-kernel-x86_64.list"), "base.conf\n");
+        fixture.write(
+            &format!("{conf}/base.conf"),
+            "# the network\nCONFIG_NET=y\n\n# CONFIG_SERIAL is not set\nCONFIG_SPEED=3\n",
+        );
+        fixture.write(&format!("{conf}/contract.toml"), contract);
+    }
+    let history = "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n";
+    fixture.write("conf-contract/history.toml", history);
+    let unknown =
+        CONTRACT.replace("\"USB\"", "\"TOKENRING && !NET\"").replace("wanted", "required");
+    fixture.write("conf-unmendable/contract.toml", &unknown);
+    fixture.write("conf-unmendable/micro-kernel-x86_64.list", "base.conf\n");
+    fixture.write("conf-unmendable/base.conf", "CONFIG_NET=y\nCONFIG_INET=y\n");
+    fixture.write("conf-unmendable/history.toml", HISTORY);
 }
 
 /// Two lists, two `.config` files, and a tree in which time has passed.

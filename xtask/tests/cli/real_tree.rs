@@ -182,3 +182,85 @@ fn a_dot_config_says_what_its_target_says() {
     let (out, err) = expect(0, fixture.xtask(&[&compare[..], &of_target].concat()));
     assert!(out.is_empty() && err.contains("no symbol differs"), "{out}{err}");
 }
+
+/// A copy of this repository's fragments without one symbol's lines.
+fn fragments_without(fixture: &Fixture, symbol: &str) -> String {
+    let (from, to) = (own_fragments(), format!("without-{symbol}"));
+    for folder in ["", "hypervisor"] {
+        for entry in Path::new(&from).join(folder).read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let line = format!("CONFIG_{symbol}=");
+                let kept = text.lines().filter(|text| !text.starts_with(&line));
+                let text: String = kept.map(|line| format!("{line}\n")).collect();
+                let name = path.strip_prefix(&from).unwrap().to_str().unwrap();
+                fixture.write(&format!("{to}/{name}"), &text);
+            }
+        }
+    }
+    to
+}
+
+/// What a row breaks: capability, and the lines that mend it with their fragments.
+fn breaches(row: &serde_json::Value) -> Vec<(String, Vec<String>)> {
+    let none = vec![];
+    let all = row["breaches"].as_array().unwrap_or(&none).iter();
+    let line = |edit: &serde_json::Value| {
+        let path = Path::new(edit["at"]["path"].as_str().unwrap());
+        let file = path.file_name().unwrap().to_str().unwrap();
+        format!("{} ({file})", edit["text"].as_str().unwrap())
+    };
+    let lines = |one: &serde_json::Value| {
+        one["mended_by"].as_array().map(|edits| edits.iter().map(line).collect())
+    };
+    let name = |one: &serde_json::Value| one["capability"].as_str().unwrap().to_owned();
+    all.map(|one| (name(one), lines(one).unwrap_or_default())).collect()
+}
+
+fn checked(fixture: &Fixture, tree: &str, conf_dir: &str, code: i32) -> Vec<serde_json::Value> {
+    let mut arguments = vec!["check", "--kernel-dir", tree, "--kernel-conf-dir", conf_dir];
+    arguments.extend(["--format", "json"]);
+    let (out, _) = expect(code, fixture.xtask(&arguments));
+    serde_json::from_str(&out).unwrap()
+}
+
+#[test]
+fn every_list_of_ours_keeps_the_contract() {
+    let Some((fixture, tree)) = real() else { return };
+    let rows = checked(&fixture, &tree, &own_fragments(), 0);
+    assert!(rows.len() >= 6, "{} kernels", rows.len());
+    for row in rows {
+        assert!(breaches(&row).is_empty(), "{} {:?}", row["kernel"], breaches(&row));
+    }
+}
+
+/// In a pinned tree; where symbols are younger than it, nothing is missed.
+#[test]
+fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
+    let Some((fixture, tree)) = real() else { return };
+    let modern = std::fs::read_to_string(Path::new(&tree).join("init/Kconfig")).unwrap();
+    let modern = modern.contains("config CPUSETS_V1");
+    for (symbol, capability, kernel, file) in [
+        ("MEMCG_V1", "cgroup-v1", "micro-x86_64", "cgroup.conf"),
+        ("CPUSETS_V1", "cgroup-v1", "mini-x86_64", "cgroup.conf"),
+        ("CGROUP_DEVICE", "cgroup-v1", "micro-x86_64", "cgroup.conf"),
+        ("VIRTIO_VSOCKETS", "vsock", "micro-x86_64", "net.conf"),
+        ("CPU_MITIGATIONS", "mitigations", "micro-x86_64", "x86_64.conf"),
+        ("POSIX_MQUEUE", "message-queues", "micro-x86_64", "base.conf"),
+        ("UNIX98_PTYS", "root-mounts", "micro-x86_64", "character.conf"),
+        ("PVH", "pvh-entry", "micro-x86_64-cloud_hypervisor", "x86_64.conf"),
+        ("MODULES", "modules", "mini-x86_64", "module.conf"),
+        ("HOTPLUG_PCI_SHPC", "hotplug-shpc", "mini-x86_64", "hotplug.conf"),
+        ("SECCOMP", "seccomp", "micro-x86_64", "security.conf"),
+    ] {
+        let young = symbol.ends_with("_V1");
+        let expected = !young || modern;
+        let conf_dir = fragments_without(&fixture, symbol);
+        let rows = checked(&fixture, &tree, &conf_dir, i32::from(expected));
+        let row = rows.iter().find(|row| row["kernel"] == kernel).unwrap();
+        let found = breaches(row).into_iter().find(|(found, _)| found == capability);
+        let wanted = (capability.to_owned(), vec![format!("CONFIG_{symbol}=y ({file})")]);
+        assert_eq!(found, expected.then_some(wanted), "without {symbol}");
+    }
+}

@@ -2,13 +2,38 @@
 
 use super::Parser;
 use super::tokens::Tokens;
+use crate::Dialect;
 use crate::diagnostic::{Expected, Problem};
 use crate::expr::{Expr, ExprId};
-use crate::lexer::Token;
-use crate::model::SymbolId;
+use crate::host::Host;
+use crate::lexer::{Lexer, Statement, Token};
+use crate::model::{Model, SymbolId};
 
 /// Parentheses and `!` inside of each other.
 const DEEPEST: usize = 500;
+
+/// An expression that stands for itself, with what is wrong with it.
+pub(crate) fn expression_alone(host: &dyn Host, text: &str) -> (Model, ExprId, Vec<Problem>) {
+    let mut parser = Parser::new(host, Dialect::of(u32::MAX, 0));
+    // What begins with a word is no assignment, whatever follows.
+    let text = format!("if {text}\n");
+    let mut lexer = Lexer::new(&text);
+    let statement = lexer.statement(&mut parser.macros);
+    let mut root = ExprId::Y;
+    if let Some((_, Statement::Tokens(tokens))) = &statement {
+        let mut tokens = Tokens::new(tokens);
+        root = parser.condition(&mut tokens);
+        if !tokens.at_end() {
+            parser.report(Problem::Malformed { word: text.trim().to_owned() });
+        }
+    }
+    let whole = matches!(statement, Some((_, Statement::Tokens(_))));
+    if !whole || lexer.statement(&mut parser.macros).is_some() {
+        parser.report(Problem::Malformed { word: text.trim().to_owned() });
+    }
+    let problems = parser.macros.diagnostics.into_iter().map(|one| one.problem).collect();
+    (parser.model, root, problems)
+}
 
 impl Parser<'_> {
     /// `y` where there is none to read, which is reported.

@@ -5,6 +5,8 @@ mod expression;
 mod option;
 mod tokens;
 
+pub(crate) use expression::expression_alone;
+
 use std::sync::Arc;
 
 use crate::Dialect;
@@ -50,14 +52,7 @@ fn name_of(kind: EntryKind) -> &'static str {
 
 /// Reads the file `root` and all that it sources.
 pub(crate) fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Vec<Diagnostic>) {
-    let mut parser = Parser {
-        macros: Macros::new(host),
-        model: Model::new(dialect),
-        open: vec![],
-        current: None,
-        sources: vec![],
-        here: Location { file: FileId(0), line: 0 },
-    };
+    let mut parser = Parser::new(host, dialect);
     parser.add_entry(EntryKind::Root);
     parser.current = None;
     parser.file(host, root);
@@ -67,6 +62,19 @@ pub(crate) fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Ve
         parser.main_menu("Main menu");
     }
     (parser.model, parser.macros.diagnostics)
+}
+
+impl<'h> Parser<'h> {
+    fn new(host: &'h dyn Host, dialect: Dialect) -> Self {
+        Parser {
+            macros: Macros::new(host),
+            model: Model::new(dialect),
+            open: vec![],
+            current: None,
+            sources: vec![],
+            here: Location { file: FileId(0), line: 0 },
+        }
+    }
 }
 
 impl Parser<'_> {
