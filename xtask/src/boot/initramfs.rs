@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 
 /// Writes to `path` an initramfs with `probe` as its /init, in the format of the kernel's
 /// Documentation/driver-api/early-userspace/buffer-format.rst. The same probe gives the same bytes.
-pub(super) fn write(path: &Utf8Path, probe: &Utf8Path, gzip: bool) -> Result<()> {
+pub(crate) fn write(path: &Utf8Path, probe: &Utf8Path, gzip: bool) -> Result<()> {
     let init = std::fs::read(probe).with_context(|| format!("failed to read {probe}"))?;
     let mut archive = archive(&init).context("failed to make the initramfs")?;
     if gzip {

@@ -11,18 +11,18 @@ use super::accel::Accel;
 /// A machine that boots a kernel as one hypervisor's machine does. The table says it all; what it
 /// does not name is the same for every machine.
 #[derive(Debug)]
-pub(super) struct Machine {
-    arch: Arch,
-    bus: Bus,
+pub(crate) struct Machine {
+    pub(crate) arch: Arch,
+    pub(crate) bus: Bus,
     /// Every hypervisor, if empty.
     hypervisors: &'static [&'static str],
     /// The value of `-machine`.
-    pub(super) name: &'static str,
-    globals: &'static [&'static str],
+    pub(crate) name: &'static str,
+    pub(crate) globals: &'static [&'static str],
     /// The guest ends the machine by a reset, since it has no way to power off.
     restarts: bool,
     /// Where it is not what the hypervisor's machine is.
-    pub(super) differs: &'static str,
+    pub(crate) differs: &'static str,
 }
 
 /// The first one that fits is taken.
@@ -102,7 +102,7 @@ const OPTIONS: &str = "panic=-1 oops=panic printk.devkmsg=on";
 
 impl Machine {
     /// The machine that stands in for one of `hypervisor`'s.
-    pub(super) fn find(arch: Arch, bus: Bus, hypervisor: &str) -> Result<&'static Machine> {
+    pub(crate) fn find(arch: Arch, bus: Bus, hypervisor: &str) -> Result<&'static Machine> {
         let fits = |machine: &&Machine| {
             machine.arch == arch
                 && machine.bus == bus
@@ -115,7 +115,7 @@ impl Machine {
     }
 
     /// The QEMU program for this machine.
-    pub(super) fn program(&self) -> String {
+    pub(crate) fn program(&self) -> String {
         format!("qemu-system-{}", self.arch)
     }
 
@@ -140,7 +140,8 @@ impl Machine {
         line
     }
 
-    fn cpu(&self, accel: Accel) -> &'static str {
+    /// The model of `-cpu`.
+    pub(crate) fn cpu(&self, accel: Accel) -> &'static str {
         match (accel, self.arch) {
             (Accel::Kvm, _) => "host",
             (Accel::Tcg, Arch::X86_64) => "max",

@@ -3,9 +3,9 @@
 
 mod accel;
 mod console;
-mod initramfs;
+pub(crate) mod initramfs;
 mod machine;
-mod probe;
+pub(crate) mod probe;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -24,13 +24,13 @@ use crate::hash;
 use crate::progress::Progress;
 use crate::shell::{Next, Shell, Stream};
 
-pub(crate) use accel::{Accel, AccelChoice, Accelerator};
+pub(crate) use accel::{Accel, AccelChoice, Accelerator, Experience, TRIAL, no_kvm};
 pub(crate) use console::{CheckResult, Outcome};
+pub(crate) use machine::Machine;
 pub(crate) use verdict::{Phase, Verdict};
 
-use accel::{Experience, TRIAL};
 use console::Console;
-use machine::{Machine, Vm};
+use machine::Vm;
 use verdict::End;
 
 /// What to boot, and how.
@@ -111,7 +111,7 @@ pub(crate) fn boot(
     for dir in [request.work_dir, cache] {
         std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
     }
-    let probe = probe::build(shell, request.arch, request.compiler, cache)?;
+    let probe = probe::build(shell, &probe::PROBE, request.arch, request.compiler, cache)?;
     let initramfs = request.work_dir.join("initramfs");
     initramfs::write(&initramfs, &probe, machine.initramfs_is_gzip(request.hypervisor))?;
     let boot = Boot { shell, request, progress, machine, vmm, image_sha256, initramfs };
@@ -137,7 +137,7 @@ impl Boot<'_> {
         if request.accel == AccelChoice::Tcg {
             return self.run(Accelerator::new(Accel::Tcg, "asked for"), request.deadline);
         }
-        if let Some(why) = accel::no_kvm(request.arch) {
+        if let Some(why) = no_kvm(request.arch) {
             if forced {
                 return Err(anyhow!("failed to boot {} under KVM: {why}", request.image))
                     .hint(|| "give --accel tcg, which emulates");
@@ -278,10 +278,10 @@ impl Boot<'_> {
 }
 
 /// The first line of `program --version`.
-fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
+pub(crate) fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
     let asked =
         shell.run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20)).hint(|| {
-            format!("a boot test needs QEMU; `cargo xtask setup --arch {arch}` installs it")
+            format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it")
         })?;
     match asked.stdout.lines().next() {
         Some(line) if asked.success() => Ok(line.trim().to_owned()),
@@ -290,6 +290,6 @@ fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
 }
 
 /// Not to be foretold by anything that runs in the guest.
-fn nonce() -> String {
+pub(crate) fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -93,7 +93,7 @@ impl BootArgs {
 }
 
 /// The image that was given, if it is a kernel that the machine can enter.
-fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
+pub(super) fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
     let head = read_head(image).hint(|| "give the path of a kernel image")?;
     refuse_other_than_kernels(image, &head, target)?;
     Ok(image.to_owned())
@@ -101,7 +101,7 @@ fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
 
 /// The target's staged image, as its manifest has it. How many targets the `kernel` call that made
 /// it had is not known: it may stand alone or among others.
-fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathBuf> {
+pub(super) fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathBuf> {
     let [alone, among_others] = places(workspace, target);
     let places = [target.stage.clone(), alone, among_others];
     let is_ours = |image: &&Utf8PathBuf| image.exists() && another_targets(image, target).is_none();
