@@ -10,5 +10,6 @@ mod cli {
     mod consoles;
     mod fixture;
     mod kept;
+    mod measure;
     mod real_tree;
 }

@@ -279,10 +279,9 @@ impl Boot<'_> {
 
 /// The first line of `program --version`.
 pub(crate) fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
-    let asked =
-        shell.run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20)).hint(|| {
-            format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it")
-        })?;
+    let asked = shell
+        .run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20))
+        .hint(|| format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it"))?;
     match asked.stdout.lines().next() {
         Some(line) if asked.success() => Ok(line.trim().to_owned()),
         _ => bail!("failed to ask `{program} --version`: {}", asked.how()),
@@ -290,6 +289,6 @@ pub(crate) fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<St
 }
 
 /// Not to be foretold by anything that runs in the guest.
-pub(crate) fn nonce() -> String {
+fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -32,15 +32,7 @@ pub(super) const PROBE: Program = Program { name: "probe", sources: SOURCES, fla
 /// the memory that it measures.
 pub(crate) const MEASURE: Program = Program {
     name: "measure",
-    sources: sources![
-        "console.c",
-        "console.h",
-        "measure.c",
-        "sys.c",
-        "sys.h",
-        "text.c",
-        "text.h"
-    ],
+    sources: sources!["console.c", "console.h", "measure.c", "sys.c", "sys.h", "text.c", "text.h"],
     flags: &["-Wl,-e,measure_start", "-Wl,-z,max-page-size=4096"],
 };
 
@@ -118,8 +110,9 @@ pub(crate) fn build(
     if !compiled.success() {
         let said = compiled.stderr.trim_end();
         let how = compiled.how();
-        let error = anyhow!("{said}")
-            .context(format!("failed to compile the boot {name} for {arch} with {compiler}: {how}"));
+        let error = anyhow!("{said}").context(format!(
+            "failed to compile the boot {name} for {arch} with {compiler}: {how}"
+        ));
         return Err(error).hint(|| {
             format!("it needs the kernel's user-space headers; `cargo xtask setup --arch {arch}`")
         });
@@ -175,7 +168,8 @@ mod tests {
         let says = "#!/bin/sh\n[ $1 = --version ] || { echo no linux/x.h >&2; exit 1; }\n";
         std::fs::write(&gcc, says).unwrap();
         std::fs::set_permissions(&gcc, PermissionsExt::from_mode(0o755)).unwrap();
-        let error = build(&Shell::for_tests(), &PROBE, Arch::Aarch64, gcc.as_str(), dir).unwrap_err();
+        let error =
+            build(&Shell::for_tests(), &PROBE, Arch::Aarch64, gcc.as_str(), dir).unwrap_err();
         let failure = crate::diag::Failure::new(&error);
         assert!(failure.error.starts_with("failed to compile the boot probe for aarch64 with "));
         assert_eq!(failure.causes, ["no linux/x.h"]);

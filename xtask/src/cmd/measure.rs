@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::boot::AccelChoice;
 use crate::cmd::args::{SourceArgs, TargetArgs};
@@ -32,6 +32,9 @@ pub(crate) struct MeasureArgs {
     /// Build others' fragments on the same tree, and measure them beside the targets
     #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "config"])]
     peers: Option<Utf8PathBuf>,
+    /// Report what an earlier run printed with --format json, and measure nothing; may be given again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "config", "peers", "source", "kernel_dir"])]
+    from: Vec<Utf8PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
     /// tcg counts instructions, kvm takes time; auto does both where KVM works
@@ -70,35 +73,25 @@ pub(crate) struct MeasureArgs {
 }
 
 /// What a run found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Measured {
     kernels: Vec<Measurement>,
+    #[serde(skip_deserializing)]
     comparison: Option<Comparison>,
+    #[serde(skip_deserializing)]
     failures: Vec<diag::Failure>,
 }
 
 impl MeasureArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
-        let workspace = Workspace::read(&ctx.shell)?;
         // A slip in it is told before minutes are spent.
         let mut baseline = self.baseline()?;
-        let subjects = self.subjects(ctx, &workspace)?;
-        let mut measured = Measured { kernels: vec![], comparison: None, failures: vec![] };
-        for subject in &subjects {
-            match self.measure(ctx, &workspace, subject) {
-                Ok(kernel) => measured.kernels.push(kernel),
-                Err(error) if subjects.len() == 1 || error.is::<Interrupted>() => return Err(error),
-                Err(error) => measured.failures.push(diag::Failure::new(&error)),
-            }
-        }
-        for failure in &measured.failures {
-            anstream::eprint!("{failure}");
-        }
-        tell_no_kvm(ctx, &measured.kernels);
+        let mut measured = if self.from.is_empty() { self.all(ctx)? } else { self.read()? };
         if let (Some(baseline), Some(path)) = (&mut baseline, &self.baseline) {
             if self.update {
                 baseline.update(&measured.kernels);
-                let json = serde_json::to_string_pretty(baseline).context("failed to write JSON")?;
+                let json =
+                    serde_json::to_string_pretty(baseline).context("failed to write JSON")?;
                 write(path, &(json + "\n"))?;
             } else {
                 let all = self.target.request(false)?.all;
@@ -112,6 +105,38 @@ impl MeasureArgs {
         })?;
         let passed = measured.comparison.is_none_or(|comparison| comparison.passed);
         Ok(if passed && measured.failures.is_empty() { Answer::Yes } else { Answer::No })
+    }
+
+    fn all(&self, ctx: &Context) -> Result<Measured> {
+        let workspace = Workspace::read(&ctx.shell)?;
+        let subjects = self.subjects(ctx, &workspace)?;
+        let mut measured = Measured::default();
+        for subject in &subjects {
+            match self.measure(ctx, &workspace, subject) {
+                Ok(kernel) => measured.kernels.push(kernel),
+                Err(error) if subjects.len() == 1 || error.is::<Interrupted>() => {
+                    return Err(error);
+                }
+                Err(error) => measured.failures.push(diag::Failure::new(&error)),
+            }
+        }
+        for failure in &measured.failures {
+            anstream::eprint!("{failure}");
+        }
+        tell_no_kvm(ctx, &measured.kernels);
+        Ok(measured)
+    }
+
+    /// What earlier runs printed.
+    fn read(&self) -> Result<Measured> {
+        let mut all = Measured::default();
+        for path in &self.from {
+            let failed = || format!("failed to read measurements from {path}");
+            let text = std::fs::read_to_string(path).with_context(failed)?;
+            let one: Measured = serde_json::from_str(&text).with_context(failed)?;
+            all.kernels.extend(one.kernels);
+        }
+        Ok(all)
     }
 
     fn measure(
@@ -147,7 +172,9 @@ impl MeasureArgs {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("failed to read baseline {path}"))
             .hint(|| "--update writes it")?;
-        serde_json::from_str(&text).map(Some).with_context(|| format!("failed to read baseline {path}"))
+        serde_json::from_str(&text)
+            .map(Some)
+            .with_context(|| format!("failed to read baseline {path}"))
     }
 
     fn report(&self, measured: &Measured) -> Result<()> {

@@ -155,8 +155,9 @@ fn made_of_other(before: &Measurement, now: &Measurement) -> Option<Vec<String>>
         differences.push(format!("source {}, not {}", name(now), name(before)));
     }
     let tools = now.toolchain.versions.iter().zip(&before.toolchain.versions);
-    differences
-        .extend(tools.filter(|(a, b)| a != b).map(|(now, before)| format!("`{now}`, not `{before}`")));
+    differences.extend(
+        tools.filter(|(a, b)| a != b).map(|(now, before)| format!("`{now}`, not `{before}`")),
+    );
     (!differences.is_empty()).then_some(differences)
 }
 

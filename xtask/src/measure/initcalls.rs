@@ -8,9 +8,9 @@ use object::{Object, ObjectSymbol, SymbolKind};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use super::Made;
 use super::console::Record;
 use super::makefile::{Makefiles, Needs};
-use super::Made;
 use crate::fragment::Place;
 use crate::resolve::values;
 
@@ -110,10 +110,7 @@ fn functions(vmlinux: &Utf8Path) -> Result<BTreeMap<u64, String>> {
 }
 
 /// The compiled files that have an initcall of each of these names.
-fn objects(
-    obj: &Utf8Path,
-    wanted: &BTreeSet<&str>,
-) -> Result<BTreeMap<String, Vec<Utf8PathBuf>>> {
+fn objects(obj: &Utf8Path, wanted: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<Utf8PathBuf>>> {
     let mut found: BTreeMap<String, Vec<Utf8PathBuf>> = BTreeMap::new();
     for entry in WalkDir::new(obj).sort_by_file_name() {
         let entry = entry.with_context(|| format!("failed to walk {obj}"))?;

@@ -114,7 +114,8 @@ impl Search<'_> {
         }
         let rules = self.makefiles.rules(folder);
         let has = |rule: &&Rule| rule.items.iter().any(|item| names.contains(&item.as_str()));
-        let all: Vec<Needs> = rules.iter().filter(has).map(|rule| self.of_rule(folder, rule)).collect();
+        let all: Vec<Needs> =
+            rules.iter().filter(has).map(|rule| self.of_rule(folder, rule)).collect();
         combine(all)
     }
 
@@ -132,7 +133,8 @@ impl Search<'_> {
             // Part of a bigger object, or of a list that another line takes up.
             When::Always => {
                 let name = &rule.adds_to;
-                let names = [format!("{name}.o"), format!("$({name}-y)"), format!("$({name}-objs)")];
+                let names =
+                    [format!("{name}.o"), format!("$({name}-y)"), format!("$({name}-objs)")];
                 self.in_folder(folder, &names.each_ref().map(String::as_str))
             }
         }
@@ -190,7 +192,8 @@ impl Rule {
 /// `ifeq ($(CONFIG_X),y)` and `ifdef CONFIG_X`; what asks for no symbol is taken as given.
 fn condition(line: &str) -> When {
     let symbols = symbols(line);
-    let off = line.contains(",n)") || line.trim().ends_with(",)") && line.trim().starts_with("ifeq");
+    let off =
+        line.contains(",n)") || line.trim().ends_with(",)") && line.trim().starts_with("ifeq");
     let on = line.contains("CONFIG_") && !off && !(line.contains("ifneq") && line.contains(",y)"));
     match symbols.as_slice() {
         [] => When::Always,
@@ -230,13 +233,19 @@ mod tests {
     use super::*;
 
     const TREE: [(&str, &str); 8] = [
-        ("Kbuild", "obj-y += init/\nobj-y += arch/$(SRCARCH)/\nobj-$(CONFIG_NET) += net/\nobj-y += mm/ fs/\n"),
+        (
+            "Kbuild",
+            "obj-y += init/\nobj-y += arch/$(SRCARCH)/\nobj-$(CONFIG_NET) += net/\nobj-y += mm/ fs/\n",
+        ),
         ("init/Makefile", "obj-y := main.o \\\n  version.o\nobj-$(CONFIG_CALIB) += calibrate.o\n"),
         ("arch/x86/Kbuild", "obj-y += kernel/\n"),
         ("arch/x86/Makefile", "drivers-$(CONFIG_PCI) += arch/x86/pci/\ncore-y += arch/x86/\n"),
         ("arch/x86/pci/Makefile", "obj-y := common.o\n"),
         ("net/Makefile", "obj-y := socket.o core/\nobj-$(CONFIG_INET) += ipv4/\n"),
-        ("mm/Makefile", "mmu-y := nommu.o\nmmu-$(CONFIG_MMU) := memory.o\nobj-y := filemap.o $(mmu-y)\n"),
+        (
+            "mm/Makefile",
+            "mmu-y := nommu.o\nmmu-$(CONFIG_MMU) := memory.o\nobj-y := filemap.o $(mmu-y)\n",
+        ),
         (
             "fs/Makefile",
             "obj-y := open.o # not all\nifeq ($(CONFIG_BLOCK),y)\nobj-y += buffer.o\nelse\n\

@@ -263,8 +263,9 @@ impl Starts<'_> {
         let Settings { accel, cache_dir, deadline, samples, .. } = *self.settings;
         let forced = accel == AccelChoice::Kvm;
         let known = Experience::recall(cache_dir, &self.vmm);
-        let why_not = no_kvm(self.guest.machine.arch)
-            .or_else(|| known.as_ref().filter(|known| !known.works && !forced).map(|k| k.why.clone()));
+        let why_not = no_kvm(self.guest.machine.arch).or_else(|| {
+            known.as_ref().filter(|known| !known.works && !forced).map(|k| k.why.clone())
+        });
         if let Some(why) = why_not {
             if forced {
                 let error = anyhow!("failed to measure {} under KVM: {why}", self.guest.name);

@@ -114,12 +114,15 @@ pub(super) fn initcalls(calls: &Initcalls) -> Grid {
     let row = |call: &Initcall| {
         let object = call.object.as_ref().map_or("unknown", |object| object.as_str());
         let asked: Vec<String> = call.asked.values().map(ToString::to_string).collect();
-        vec![call.function.clone(), thousands(call.us), object.to_owned(), symbol(call), asked.join(", ")]
+        vec![
+            call.function.clone(),
+            thousands(call.us),
+            object.to_owned(),
+            symbol(call),
+            asked.join(", "),
+        ]
     };
-    Grid {
-        header: header.map(str::to_owned).into(),
-        rows: calls.slowest.iter().map(row).collect(),
-    }
+    Grid { header: header.map(str::to_owned).into(), rows: calls.slowest.iter().map(row).collect() }
 }
 
 /// Where a clock counts an instruction as a nanosecond, a microsecond is a thousand of them.

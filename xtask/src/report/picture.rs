@@ -16,7 +16,7 @@ const WIDTH: f64 = 820.0;
 const MARGIN: f64 = 20.0;
 /// Where bars begin: names stand to the left.
 const BARS: f64 = 250.0;
-const LONGEST: f64 = 400.0;
+const LONGEST: f64 = 340.0;
 const BAR: f64 = 16.0;
 const STEP: f64 = 24.0;
 

@@ -69,7 +69,12 @@ fn kernel(name: &str, machine: &str, image: u64, start: [u64; 3]) -> Measurement
 
 fn kernels() -> [Measurement; 2] {
     [
-        kernel("micro-x86_64-stratovirt", "microvm", 3_228_672, [438_419_486, 438_420_000, 438_425_340]),
+        kernel(
+            "micro-x86_64-stratovirt",
+            "microvm",
+            3_228_672,
+            [438_419_486, 438_420_000, 438_425_340],
+        ),
         kernel("kuasar/mini-x86_64", "q35", 6_071_296, [9_000, 9_000, 9_000]),
     ]
 }
@@ -93,7 +98,10 @@ fn what_changed_for_a_terminal() {
     let mut baseline = Baseline::default();
     let mut other = kernel("kuasar/mini-x86_64", "q35", 6_071_296, [9_000; 3]);
     other.runs[0].conditions.memory_mib = 512;
-    baseline.update(&[kernel("micro-x86_64-stratovirt", "microvm", 3_228_672, [438_420_000; 3]), other]);
+    baseline.update(&[
+        kernel("micro-x86_64-stratovirt", "microvm", 3_228_672, [438_420_000; 3]),
+        other,
+    ]);
     insta::assert_snapshot!(changes(&baseline.compare(&kernels(), false)));
 }
 

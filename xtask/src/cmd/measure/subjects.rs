@@ -262,8 +262,7 @@ fn packed(format: ImageFormat, dot_config: &str) -> String {
 }
 
 /// The choice "Kernel compression mode" of the tree's init/Kconfig.
-const PACKERS: [&str; 8] =
-    ["GZIP", "BZIP2", "LZMA", "XZ", "LZO", "LZ4", "ZSTD", "UNCOMPRESSED"];
+const PACKERS: [&str; 8] = ["GZIP", "BZIP2", "LZMA", "XZ", "LZO", "LZ4", "ZSTD", "UNCOMPRESSED"];
 
 /// Where kernels are built that only a measurement wants: one tree, any number of configurations.
 struct Yard<'a> {
