@@ -117,6 +117,15 @@ pub(crate) fn read_list(workspace: &Workspace, path: &Utf8Path) -> Result<Vec<As
     Ok(read_layer(workspace, conf_dir, &files)?.0)
 }
 
+/// Reads one fragment alone. Each symbol comes once.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_alone(workspace: &Workspace, path: &Utf8Path) -> Result<Vec<Assignment>> {
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    Ok(read_layer(workspace, folder, &[Utf8PathBuf::from(name)])?.0)
+}
+
 fn list_files(conf_dir: &Utf8Path, name: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let list = conf_dir.join(name);
     let text = read_file(&list)

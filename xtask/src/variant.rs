@@ -53,6 +53,25 @@ impl Folder {
     fn record(&self) -> Utf8PathBuf {
         self.0.join("record.json")
     }
+
+    /// The folder whose last build made the image with this hash, with its record.
+    pub(crate) fn that_made(work: &Utf8Path, image_sha256: &str) -> Option<(Folder, Record)> {
+        let below = |folder: &Utf8Path| -> Vec<Utf8PathBuf> {
+            let entries = folder.read_dir_utf8().into_iter().flatten();
+            entries.filter_map(|entry| Some(entry.ok()?.into_path())).collect()
+        };
+        let folders = below(&work.join("build")).into_iter().flat_map(|tree| below(&tree));
+        folders.map(Folder).find_map(|folder| {
+            let record = Record::read(&folder)?;
+            let made = record.images.values().any(|made| made.sha256 == image_sha256);
+            made.then_some((folder, record))
+        })
+    }
+
+    /// The tree that the object tree is of: kbuild leaves a link to it.
+    pub(crate) fn tree(&self) -> Option<Utf8PathBuf> {
+        self.obj().join("source").read_link_utf8().ok()
+    }
 }
 
 fn short(text: &str) -> String {

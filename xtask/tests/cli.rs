@@ -11,5 +11,6 @@ mod cli {
     mod contract;
     mod fixture;
     mod kept;
+    mod measure;
     mod real_tree;
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 17] = [
+const STAGES: [&str; 19] = [
     "workspace",
     "plan",
     "operand",
@@ -24,6 +24,8 @@ const STAGES: [&str; 17] = [
     "variant",
     "stage",
     "boot",
+    "measure",
+    "report",
 ];
 
 fn source() -> PathBuf {

@@ -47,17 +47,17 @@ pub(crate) struct Accelerator {
 }
 
 impl Accelerator {
-    pub(super) fn new(name: Accel, why: impl Into<String>) -> Self {
+    pub(crate) fn new(name: Accel, why: impl Into<String>) -> Self {
         Accelerator { name, why: why.into() }
     }
 }
 
 /// How long a guest under KVM may take to its init before KVM is taken for stuck. A working one needs
 /// about a second.
-pub(super) const TRIAL: Duration = Duration::from_secs(20);
+pub(crate) const TRIAL: Duration = Duration::from_secs(20);
 
 /// Why KVM is out of the question for guests of this arch; none if it is worth a try.
-pub(super) fn no_kvm(arch: Arch) -> Option<String> {
+pub(crate) fn no_kvm(arch: Arch) -> Option<String> {
     if !Arch::host().is_ok_and(|host| host == arch) {
         return Some(format!("this host is no {arch} machine"));
     }
@@ -67,29 +67,29 @@ pub(super) fn no_kvm(arch: Arch) -> Option<String> {
 
 /// Whether a kernel came to its init under KVM since the host booted, with this VMM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Experience {
+pub(crate) struct Experience {
     pub(super) boot_id: String,
     pub(super) vmm: String,
-    pub(super) works: bool,
+    pub(crate) works: bool,
     /// What was seen.
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 impl Experience {
     const FILE: &str = "kvm.json";
 
-    pub(super) fn new(vmm: &str, works: bool, why: &str) -> Self {
+    pub(crate) fn new(vmm: &str, works: bool, why: &str) -> Self {
         Experience { boot_id: boot_id(), vmm: vmm.to_owned(), works, why: why.to_owned() }
     }
 
     /// What is known; nothing if the host or the VMM has changed since, or the file is unreadable.
-    pub(super) fn recall(dir: &Utf8Path, vmm: &str) -> Option<Self> {
+    pub(crate) fn recall(dir: &Utf8Path, vmm: &str) -> Option<Self> {
         let text = std::fs::read(dir.join(Self::FILE)).ok()?;
         let kept: Experience = serde_json::from_slice(&text).ok()?;
         (kept.boot_id == boot_id() && kept.vmm == vmm).then_some(kept)
     }
 
-    pub(super) fn keep(&self, dir: &Utf8Path) -> Result<()> {
+    pub(crate) fn keep(&self, dir: &Utf8Path) -> Result<()> {
         let path = dir.join(Self::FILE);
         let text = serde_json::to_vec_pretty(self).context("failed to write JSON")?;
         std::fs::write(&path, text).with_context(|| format!("failed to write {path}"))

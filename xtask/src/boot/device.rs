@@ -5,13 +5,18 @@ use vmm_kernel::{Arch, Bus};
 use super::machine::Machine;
 
 /// Devices that some checks need. In the arguments, `{bus}` is the ending of a virtio device's
-/// name, `{dir}` the folder of the supplies, `{slot}` the bus that takes hot-plugged devices.
+/// name, `{dir}` the folder of the supplies.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) checks: &'static [&'static str],
     pub(super) arguments: &'static [&'static str],
     pub(super) supplies: &'static [Supply],
+    /// It comes while the machine runs, which takes a slot.
+    pub(super) is_plugged_in: bool,
 }
+
+/// What a device has that needs nothing of the host, and is there from the start.
+const PLAIN: Device = Device { checks: &[], arguments: &[], supplies: &[], is_plugged_in: false };
 
 /// What the host makes or starts before the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +61,7 @@ pub(super) const PMEM: &DiskRoot = &DiskRoot {
             "virtio-pmem-{bus},memdev=pmem0",
         ],
         supplies: &[Supply::GptRoot("pmem0.img")],
+        ..PLAIN
     },
 };
 
@@ -72,16 +78,17 @@ pub(super) const VDA: &DiskRoot = &DiskRoot {
             "virtio-blk-{bus},drive=root",
         ],
         supplies: &[Supply::Root("root.img")],
+        ..PLAIN
     },
 };
 
 pub(super) const DEVICES: &[Device] = &[
-    Device { checks: &["entropy"], arguments: &["-device", "virtio-rng-{bus}"], supplies: &[] },
+    Device { checks: &["entropy"], arguments: &["-device", "virtio-rng-{bus}"], ..PLAIN },
     // The back end leads nowhere.
     Device {
         checks: &["network-card", "vlan"],
         arguments: &["-netdev", "hubport,id=net,hubid=0", "-device", "virtio-net-{bus},netdev=net"],
-        supplies: &[],
+        ..PLAIN
     },
     Device {
         checks: &["virtio-blk", "block-class"],
@@ -92,6 +99,7 @@ pub(super) const DEVICES: &[Device] = &[
             "virtio-blk-{bus},drive=raw,serial=raw",
         ],
         supplies: &[Supply::Raw("raw.img", 1)],
+        ..PLAIN
     },
     Device {
         checks: &["blk-ext4"],
@@ -102,6 +110,7 @@ pub(super) const DEVICES: &[Device] = &[
             "virtio-blk-{bus},drive=ext4,serial=ext4",
         ],
         supplies: &[Supply::Ext4("ext4.img")],
+        ..PLAIN
     },
     Device {
         checks: &["blk-xfs"],
@@ -112,6 +121,7 @@ pub(super) const DEVICES: &[Device] = &[
             "virtio-blk-{bus},drive=xfs,serial=xfs",
         ],
         supplies: &[Supply::Xfs("xfs.img")],
+        ..PLAIN
     },
     Device {
         checks: &["scsi-disk"],
@@ -124,6 +134,7 @@ pub(super) const DEVICES: &[Device] = &[
             "scsi-hd,bus=scsi.0,drive=scsi",
         ],
         supplies: &[Supply::Raw("scsi.img", 1)],
+        ..PLAIN
     },
     Device {
         checks: &["pmem-dax"],
@@ -134,6 +145,7 @@ pub(super) const DEVICES: &[Device] = &[
             "virtio-pmem-{bus},memdev=pmem1",
         ],
         supplies: &[Supply::Ext4("pmem1.img")],
+        ..PLAIN
     },
     // As large as a block of memory, so that memory that is plugged in after it begins with one.
     Device {
@@ -147,6 +159,7 @@ pub(super) const DEVICES: &[Device] = &[
             "nvdimm,memdev=nvdimm",
         ],
         supplies: &[Supply::Raw("nvdimm.img", 128)],
+        ..PLAIN
     },
     Device {
         checks: &["share-9p"],
@@ -157,6 +170,7 @@ pub(super) const DEVICES: &[Device] = &[
             "virtio-9p-{bus},fsdev=share-9p,mount_tag=kuasar",
         ],
         supplies: &[Supply::Folder("share-9p")],
+        ..PLAIN
     },
     Device {
         checks: &["share-virtiofs"],
@@ -167,6 +181,7 @@ pub(super) const DEVICES: &[Device] = &[
             "vhost-user-fs-{bus},chardev=share-virtiofs,tag=kuasar",
         ],
         supplies: &[Supply::Folder("share-virtiofs"), Supply::VirtioFs],
+        ..PLAIN
     },
     Device {
         checks: &["vsock-answer"],
@@ -177,18 +192,20 @@ pub(super) const DEVICES: &[Device] = &[
             "vhost-user-vsock-{bus},chardev=vsock",
         ],
         supplies: &[Supply::Vsock],
+        ..PLAIN
     },
     Device {
         checks: &["hotplug-block"],
         arguments: &["-blockdev", "driver=file,node-name=plugged,filename={dir}/plugged.img"],
         supplies: &[Supply::Raw("plugged.img", 1)],
+        is_plugged_in: true,
     },
     // In a socket of its own: a kernel that knows of no hypervisor takes no CPU that comes to one
     // where others run (arch/x86/kernel/cpu/topology.c).
     Device {
         checks: &["hotplug-cpu"],
         arguments: &["-smp", "1,sockets=2,cores=1,threads=1,maxcpus=2"],
-        supplies: &[],
+        ..PLAIN
     },
 ];
 
@@ -210,6 +227,12 @@ const IMPOSSIBLE: &[Impossible] = &[
         arch: Some(Arch::Aarch64),
         bus: None,
         why: "QEMU's virt machine cannot plug CPUs",
+    },
+    Impossible {
+        check: "hotplug-block",
+        arch: None,
+        bus: Some(Bus::Mmio),
+        why: "nothing is plugged into a machine without PCI",
     },
     Impossible {
         check: "poweroff",

@@ -93,11 +93,11 @@ impl<'a> Host<'a> {
     }
 
     fn plug_block(&mut self) -> Result<()> {
-        let slot = self.machine.slot.context("the machine has no slot for it")?;
+        let slot = self.machine.slot.as_ref().context("the machine has no slot for it")?;
         let device = json!({
             "driver": "virtio-blk-pci",
             "id": "plugged",
-            "bus": slot,
+            "bus": slot.bus,
             "drive": "plugged",
             "serial": "plugged",
         });

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 
 /// Writes to `path` an initramfs with `probe` as its /init and `files` beside it, in the format of the kernel's
 /// Documentation/driver-api/early-userspace/buffer-format.rst. The same probe gives the same bytes.
-pub(super) fn write(
+pub(crate) fn write(
     path: &Utf8Path,
     probe: &Utf8Path,
     files: &[(&'static str, Vec<u8>)],

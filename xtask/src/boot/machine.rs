@@ -11,25 +11,48 @@ use super::accel::Accel;
 /// A machine that boots a kernel as one hypervisor's machine does. The table says it all; what it
 /// does not name is the same for every machine.
 #[derive(Debug)]
-pub(super) struct Machine {
-    pub(super) arch: Arch,
-    pub(super) bus: Bus,
+pub(crate) struct Machine {
+    pub(crate) arch: Arch,
+    pub(crate) bus: Bus,
     /// Every hypervisor, if empty.
     hypervisors: &'static [&'static str],
     /// The value of `-machine`.
-    pub(super) name: &'static str,
-    /// More arguments that every boot has.
-    arguments: &'static [&'static str],
-    /// The bus that takes devices while the machine runs.
-    pub(super) slot: Option<&'static str>,
+    pub(crate) name: &'static str,
+    /// Values of `-global`.
+    pub(crate) globals: &'static [&'static str],
+    /// Where it takes devices while it runs.
+    pub(super) slot: Option<Slot>,
     /// Where it is not what the hypervisor's machine is.
-    pub(super) differs: &'static str,
+    pub(crate) differs: &'static str,
+}
+
+/// A bus for a device that is plugged in, and the arguments that make it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) bus: &'static str,
+    pub(super) arguments: &'static [&'static str],
 }
 
 /// Devices of virtio 1.x, which is all that the VMMs have.
-const MODERN: &[&str] = &["-global", "virtio-mmio.force-legacy=false"];
+const MODERN: &[&str] = &["virtio-mmio.force-legacy=false"];
 
 const ROOT_PORT: &[&str] = &["-device", "pcie-root-port,id=slot0,chassis=1"];
+
+/// StratoVirt's ports tell of a device themselves, not through ACPI.
+const NATIVE_PORT: &[&str] = &[
+    "-global",
+    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+    "-device",
+    "pcie-root-port,id=slot0,chassis=1",
+];
+
+/// Kuasar's QEMU sandboxer plugs into such a bridge (vmm/sandbox/src/qemu/devices/mod.rs).
+const SHPC_BRIDGE: &[&str] = &[
+    "-global",
+    "PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off",
+    "-device",
+    "pci-bridge,id=slot0,chassis_nr=1,shpc=on",
+];
 
 /// The first one that fits is taken.
 const MACHINES: &[Machine] = &[
@@ -40,7 +63,7 @@ const MACHINES: &[Machine] = &[
         // QEMU names its virtio-mmio devices on the kernel's command line only without ACPI
         // (hw/i386/microvm.c), as StratoVirt and Firecracker always do.
         name: "microvm,acpi=off",
-        arguments: MODERN,
+        globals: MODERN,
         slot: None,
         differs: "it has the legacy PIC, PIT and RTC, and a firmware that loads the kernel",
     },
@@ -51,8 +74,8 @@ const MACHINES: &[Machine] = &[
         // PVH, ACPI and devices on PCI. QEMU's microvm with ACPI is nearer, but has no clock that a
         // kernel can set its own by when it is emulated.
         name: "q35",
-        arguments: ROOT_PORT,
-        slot: Some("slot0"),
+        globals: &[],
+        slot: Some(Slot { bus: "slot0", arguments: ROOT_PORT }),
         differs: "it has legacy hardware beside ACPI",
     },
     Machine {
@@ -60,8 +83,8 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Pci,
         hypervisors: &["stratovirt"],
         name: "q35",
-        arguments: ROOT_PORT,
-        slot: Some("slot0"),
+        globals: &[],
+        slot: Some(Slot { bus: "slot0", arguments: NATIVE_PORT }),
         differs: "SeaBIOS takes the place of EDK2",
     },
     Machine {
@@ -69,8 +92,8 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Pci,
         hypervisors: &[],
         name: "pc",
-        arguments: &[],
-        slot: Some("pci.0"),
+        globals: &[],
+        slot: Some(Slot { bus: "slot0", arguments: SHPC_BRIDGE }),
         differs: "",
     },
     Machine {
@@ -78,7 +101,7 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Mmio,
         hypervisors: &[],
         name: "virt,gic-version=max",
-        arguments: MODERN,
+        globals: MODERN,
         slot: None,
         differs: "",
     },
@@ -87,8 +110,8 @@ const MACHINES: &[Machine] = &[
         bus: Bus::Pci,
         hypervisors: &[],
         name: "virt,gic-version=max",
-        arguments: ROOT_PORT,
-        slot: Some("slot0"),
+        globals: &[],
+        slot: Some(Slot { bus: "slot0", arguments: ROOT_PORT }),
         differs: "the device tree describes it, not ACPI",
     },
 ];
@@ -102,7 +125,7 @@ const MEMORY_ROOM: &str = "slots=4,maxmem=8G";
 
 impl Machine {
     /// The machine that stands in for one of `hypervisor`'s.
-    pub(super) fn find(arch: Arch, bus: Bus, hypervisor: &str) -> Result<&'static Machine> {
+    pub(crate) fn find(arch: Arch, bus: Bus, hypervisor: &str) -> Result<&'static Machine> {
         let fits = |machine: &&Machine| {
             machine.arch == arch
                 && machine.bus == bus
@@ -115,7 +138,7 @@ impl Machine {
     }
 
     /// The QEMU program for this machine.
-    pub(super) fn program(&self) -> String {
+    pub(crate) fn program(&self) -> String {
         format!("qemu-system-{}", self.arch)
     }
 
@@ -143,7 +166,8 @@ impl Machine {
         line
     }
 
-    fn cpu(&self, accel: Accel) -> &'static str {
+    /// The model of `-cpu`.
+    pub(crate) fn cpu(&self, accel: Accel) -> &'static str {
         match (accel, self.arch) {
             (Accel::Kvm, _) => "host",
             (Accel::Tcg, Arch::X86_64) => "max",
@@ -193,7 +217,9 @@ impl Machine {
         if let Root::Initramfs(file) = vm.root {
             arguments.extend(["-initrd".to_owned(), file.to_string()]);
         }
-        arguments.extend(self.arguments.iter().map(|&argument| argument.to_owned()));
+        for global in self.globals {
+            arguments.extend(["-global".to_owned(), (*global).to_owned()]);
+        }
         arguments.extend(vm.devices.iter().cloned());
         arguments
     }

@@ -5,9 +5,10 @@ mod accel;
 mod console;
 mod device;
 mod host;
-mod initramfs;
+pub(crate) mod initramfs;
 mod machine;
-mod probe;
+pub(crate) mod module;
+pub(crate) mod probe;
 mod qmp;
 mod round;
 mod run;
@@ -29,13 +30,12 @@ use crate::hash;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-pub(crate) use accel::{Accel, AccelChoice, Accelerator};
+pub(crate) use accel::{Accel, AccelChoice, Accelerator, Experience, TRIAL, no_kvm};
 pub(crate) use console::{CheckResult, Outcome};
+pub(crate) use machine::Machine;
 pub(crate) use round::Asked;
 pub(crate) use verdict::{Phase, Verdict};
 
-use accel::{Experience, TRIAL};
-use machine::Machine;
 use round::Round;
 use run::Ran;
 
@@ -125,7 +125,7 @@ pub(crate) fn boot(
     for dir in [request.work_dir, cache] {
         std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
     }
-    let probe = probe::build(shell, request.arch, request.compiler, cache)?;
+    let probe = probe::build(shell, &probe::PROBE, request.arch, request.compiler, cache)?;
     let boot = Boot { shell, request, progress, machine, vmm, image_sha256, probe };
     boot.all()
 }
@@ -165,7 +165,7 @@ impl Boot<'_> {
         if request.accel == AccelChoice::Tcg {
             return run(Accel::Tcg, "asked for".to_owned());
         }
-        if let Some(why) = accel::no_kvm(request.arch) {
+        if let Some(why) = no_kvm(request.arch) {
             if forced {
                 return Err(anyhow!("failed to boot {} under KVM: {why}", request.image))
                     .hint(|| "give --accel tcg, which emulates");
@@ -289,11 +289,10 @@ fn of_checks(checks: &[Checked]) -> Verdict {
 }
 
 /// The first line of `program --version`.
-fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
-    let asked =
-        shell.run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20)).hint(|| {
-            format!("a boot test needs QEMU; `cargo xtask setup --arch {arch}` installs it")
-        })?;
+pub(crate) fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
+    let asked = shell
+        .run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20))
+        .hint(|| format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it"))?;
     match asked.stdout.lines().next() {
         Some(line) if asked.success() => Ok(line.trim().to_owned()),
         _ => bail!("failed to ask `{program} --version`: {}", asked.how()),

@@ -17,6 +17,25 @@ macro_rules! sources {
     };
 }
 
+/// A program that can be a guest's /init.
+pub(crate) struct Program {
+    name: &'static str,
+    /// Names and texts.
+    sources: &'static [(&'static str, &'static str)],
+    flags: &'static [&'static str],
+}
+
+/// Does what Kuasar's guest agent does first.
+pub(super) const PROBE: Program = Program { name: "probe", sources: SOURCES, flags: &[] };
+
+/// Reads the cycle counter with its first instruction. Small pages keep the file small, which lies in
+/// the memory that it measures.
+pub(crate) const MEASURE: Program = Program {
+    name: "measure",
+    sources: sources!["console.c", "console.h", "measure.c", "sys.c", "sys.h", "text.c", "text.h"],
+    flags: &["-Wl,-e,measure_start", "-Wl,-z,max-page-size=4096"],
+};
+
 const SOURCES: &[(&str, &str)] = sources![
     "cgroups.c",
     "checks.h",
@@ -62,18 +81,22 @@ const FLAGS: &[&str] = &[
 
 const COMPILE_DEADLINE: Duration = Duration::from_secs(120);
 
-/// The probe for `arch`, compiled unless `dir` has one of the same sources, flags and compiler.
+/// The program for `arch`, compiled unless `dir` has one of the same sources, flags and compiler.
 ///
 /// # Errors
 /// If the compiler is missing or refuses the sources.
-pub(super) fn build(
+pub(crate) fn build(
     shell: &Shell,
+    program: &Program,
     arch: Arch,
     compiler: &str,
     dir: &Utf8Path,
 ) -> Result<Utf8PathBuf> {
-    let flags = flags(arch, compiler);
-    let probe = dir.join(format!("probe-{arch}-{}", identity(shell, arch, compiler, &flags)?));
+    let Program { name, sources, flags: more } = program;
+    let mut flags = flags(arch, compiler);
+    flags.extend(more.iter().map(|&flag| flag.to_owned()));
+    let identity = identity(shell, sources, arch, compiler, &flags)?;
+    let probe = dir.join(format!("{name}-{arch}-{identity}"));
     if probe.exists() {
         return Ok(probe);
     }
@@ -82,11 +105,11 @@ pub(super) fn build(
         .with_context(|| format!("failed to create a temporary folder in {dir}"))?;
     let place = Utf8Path::from_path(place.path())
         .with_context(|| format!("the path of a folder in {dir} is not UTF-8"))?;
-    for (name, text) in SOURCES {
+    for (name, text) in *sources {
         let path = place.join(name);
         std::fs::write(&path, text).with_context(|| format!("failed to write {path}"))?;
     }
-    let sources = SOURCES.iter().filter(|(name, _)| name.ends_with(".c"));
+    let sources = sources.iter().filter(|(name, _)| name.ends_with(".c"));
     let sources: Vec<Utf8PathBuf> = sources.map(|(name, _)| place.join(name)).collect();
     let made = place.join("init");
     let compile = cmd!(shell.sh, "{compiler} {flags...} -o {made} {sources...}");
@@ -94,14 +117,15 @@ pub(super) fn build(
     if !compiled.success() {
         let said = compiled.stderr.trim_end();
         let how = compiled.how();
-        let error = anyhow!("{said}")
-            .context(format!("failed to compile the boot probe for {arch} with {compiler}: {how}"));
+        let error = anyhow!("{said}").context(format!(
+            "failed to compile the boot {name} for {arch} with {compiler}: {how}"
+        ));
         return Err(error).hint(|| {
             format!("it needs the kernel's user-space headers; `cargo xtask setup --arch {arch}`")
         });
     }
     std::fs::rename(&made, &probe)
-        .with_context(|| format!("failed to move the boot probe to {probe}"))?;
+        .with_context(|| format!("failed to move the boot {name} to {probe}"))?;
     Ok(probe)
 }
 
@@ -115,7 +139,13 @@ fn flags(arch: Arch, compiler: &str) -> Vec<String> {
     flags
 }
 
-fn identity(shell: &Shell, arch: Arch, compiler: &str, flags: &[String]) -> Result<String> {
+fn identity(
+    shell: &Shell,
+    sources: &[(&str, &str)],
+    arch: Arch,
+    compiler: &str,
+    flags: &[String],
+) -> Result<String> {
     let asked = shell
         .run(cmd!(shell.sh, "{compiler} --version"), Duration::from_secs(20))
         .map_err(|error| {
@@ -124,7 +154,7 @@ fn identity(shell: &Shell, arch: Arch, compiler: &str, flags: &[String]) -> Resu
         })
         .hint(|| format!("`cargo xtask setup --arch {arch}` installs it"))?;
     let mut all = format!("{compiler}\n{}\n{flags:?}\n", asked.stdout);
-    for (name, text) in SOURCES {
+    for (name, text) in sources {
         all.push_str(&format!("{name} {}\n{text}", text.len()));
     }
     let mut identity = hash::of_bytes(all);
@@ -145,7 +175,8 @@ mod tests {
         let says = "#!/bin/sh\n[ $1 = --version ] || { echo no linux/x.h >&2; exit 1; }\n";
         std::fs::write(&gcc, says).unwrap();
         std::fs::set_permissions(&gcc, PermissionsExt::from_mode(0o755)).unwrap();
-        let error = build(&Shell::for_tests(), Arch::Aarch64, gcc.as_str(), dir).unwrap_err();
+        let error =
+            build(&Shell::for_tests(), &PROBE, Arch::Aarch64, gcc.as_str(), dir).unwrap_err();
         let failure = crate::diag::Failure::new(&error);
         assert!(failure.error.starts_with("failed to compile the boot probe for aarch64 with "));
         assert_eq!(failure.causes, ["no linux/x.h"]);

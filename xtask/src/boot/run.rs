@@ -157,7 +157,9 @@ impl Boot<'_> {
         }
         let (bus, dir) = (self.machine.virtio(), supplies.dir()?.as_str());
         let fill = |text: &&str| text.replace("{bus}", bus).replace("{dir}", dir);
-        Ok(device.arguments.iter().map(fill).collect())
+        let slot = self.machine.slot.as_ref().filter(|_| device.is_plugged_in);
+        let slot = slot.map(|slot| slot.arguments).unwrap_or_default();
+        Ok(slot.iter().chain(device.arguments).map(fill).collect())
     }
 
     /// Checks that this request does not allow.

@@ -11,14 +11,18 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use vmm_kernel::{ImageFormat, Manifest, Sniffed};
 
-use crate::boot::{AccelChoice, BootRecord, BootRequest, Outcome, boot};
+use crate::boot::{
+    AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, boot, module,
+};
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
+use crate::contract::{Contract, Level};
 use crate::diag::{self, Hint};
 use crate::lock::Lock;
 use crate::plan::{Target, places, plan};
 use crate::stage;
 use crate::toolchain::Toolchain;
+use crate::variant::Folder;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -58,13 +62,19 @@ impl BootArgs {
         }
         let mut records = vec![];
         for target in &plan.targets {
-            records.push(self.boot(ctx, &workspace, target)?);
+            records.push(self.boot(ctx, &workspace, &plan.conf_dir, target)?);
         }
         ctx.print(&records, |records| records.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
         Ok(if records.iter().all(|record| record.passed) { Answer::Yes } else { Answer::No })
     }
 
-    fn boot(&self, ctx: &Context, workspace: &Workspace, target: &Target) -> Result<BootRecord> {
+    fn boot(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        target: &Target,
+    ) -> Result<BootRecord> {
         let image = match &self.image {
             Some(image) => given(image, target)?,
             None => staged(workspace, target)?,
@@ -74,7 +84,16 @@ impl BootArgs {
         let work =
             cache.join(format!("{}-{}-{}", target.kernel_type, target.arch, target.hypervisor));
         let _lock = Lock::take(&ctx.shell, ctx.progress, &work)?;
-        let checks = vec![];
+        let contract = Contract::read(workspace, conf_dir)?;
+        let manifest = stage::read_manifest(&image);
+        let allowed = manifest.as_ref().map(|m| m.breaches.as_slice()).unwrap_or_default();
+        let checks = asked(&contract, target, allowed);
+        let built = match manifest {
+            Some(manifest) if checks.iter().any(|asked| asked.check == MODULE_CHECK) => {
+                build_module(ctx, workspace, &manifest, &toolchain, &work)?
+            }
+            _ => None,
+        };
         let request = BootRequest {
             image: &image,
             arch: target.arch,
@@ -89,14 +108,55 @@ impl BootArgs {
             compiler: &toolchain.tool("gcc"),
             append: &self.append,
             checks: &checks,
-            module: Err("no object tree of this image is here to build one in"),
+            module: built.as_deref().ok_or("no object tree of this image is here to build one in"),
         };
         boot(&ctx.shell, &request, ctx.progress)
     }
 }
 
+/// What the target's contract has a guest show, in the contract's order. A capability that the image
+/// may break is still looked for, and does not fail the boot.
+fn asked(contract: &Contract, target: &Target, allowed: &[String]) -> Vec<Asked> {
+    let mut all: Vec<Asked> = vec![];
+    for capability in contract.of(target) {
+        let required = capability.level == Level::Required && !allowed.contains(&capability.id);
+        for check in &capability.probe {
+            match all.iter_mut().find(|asked| asked.check == *check) {
+                Some(asked) => {
+                    asked.wanted_by.push(capability.id.clone());
+                    asked.required |= required;
+                }
+                None => all.push(Asked {
+                    check: check.clone(),
+                    wanted_by: vec![capability.id.clone()],
+                    required,
+                }),
+            }
+        }
+    }
+    all
+}
+
+const MODULE_CHECK: &str = "module-load";
+
+/// The module that the guest is to load, if the object tree of its kernel is still here.
+fn build_module(
+    ctx: &Context,
+    workspace: &Workspace,
+    manifest: &Manifest,
+    toolchain: &Toolchain,
+    work: &Utf8Path,
+) -> Result<Option<Utf8PathBuf>> {
+    let Some((folder, _)) = Folder::that_made(&workspace.work, &manifest.sha256) else {
+        return Ok(None);
+    };
+    let Some(tree) = folder.tree() else { return Ok(None) };
+    let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+    module::build(&ctx.shell, toolchain, &tree, &folder.obj(), &work.join("module")).map(Some)
+}
+
 /// The image that was given, if it is a kernel that the machine can enter.
-fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
+pub(super) fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
     let head = read_head(image).hint(|| "give the path of a kernel image")?;
     refuse_other_than_kernels(image, &head, target)?;
     Ok(image.to_owned())
@@ -104,7 +164,7 @@ fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
 
 /// The target's staged image, as its manifest has it. How many targets the `kernel` call that made
 /// it had is not known: it may stand alone or among others.
-fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathBuf> {
+pub(super) fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathBuf> {
     let [alone, among_others] = places(workspace, target);
     let places = [target.stage.clone(), alone, among_others];
     let is_ours = |image: &&Utf8PathBuf| image.exists() && another_targets(image, target).is_none();
@@ -208,17 +268,19 @@ fn describe(record: &BootRecord) -> String {
 fn check_table(record: &BootRecord) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    table.set_header(["CHECK", "", "MS", "REASON"]);
-    for check in record.checks.iter().map(|checked| &checked.result) {
-        let mut reason = check.reason.clone();
-        for line in &check.kernel_log {
+    table.set_header(["CHECK", "WANTED BY", "", "MS", "REASON"]);
+    for Checked { result, wanted_by, required } in &record.checks {
+        let mut reason = result.reason.clone();
+        for line in &result.kernel_log {
             let _ = write!(reason, "\nkernel: {line}");
         }
-        let outcome = match check.outcome {
-            Outcome::Fail => "FAIL",
-            outcome => outcome.name(),
+        let outcome = match (result.outcome, required) {
+            (Outcome::Fail, true) => "FAIL",
+            (Outcome::Fail, false) => "lacks",
+            (outcome, _) => outcome.name(),
         };
-        table.add_row([&check.name, outcome, &format!("{:.1}", check.milliseconds), &reason]);
+        let milliseconds = format!("{:.1}", result.milliseconds);
+        table.add_row([&result.name, &wanted_by.join(" "), outcome, &milliseconds, &reason]);
     }
     table.trim_fmt()
 }

@@ -251,7 +251,7 @@ fn look(path: &Utf8Path) -> Option<Found> {
 }
 
 /// A `.config`, or a fragment.
-fn read(path: &Utf8Path) -> Result<String> {
+pub(super) fn read(path: &Utf8Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {path}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let is_config = |line: &str| line.starts_with("CONFIG_") || line.starts_with("# CONFIG_");
@@ -263,7 +263,7 @@ fn read(path: &Utf8Path) -> Result<String> {
 }
 
 /// The architecture that a `.config` is for, if it says so.
-fn arch_of(dot_config: &str) -> Option<Arch> {
+pub(super) fn arch_of(dot_config: &str) -> Option<Arch> {
     const SAID_BY: [(&str, Arch); 2] =
         [("CONFIG_X86_64=y", Arch::X86_64), ("CONFIG_ARM64=y", Arch::Aarch64)];
     let said = |line: &str| SAID_BY.iter().find(|(said, _)| *said == line);

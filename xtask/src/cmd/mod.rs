@@ -7,6 +7,7 @@ mod ci;
 mod diff;
 mod explain;
 mod kernel;
+mod measure;
 mod plan;
 mod resolve;
 mod setup;
@@ -121,6 +122,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     /// Say why a symbol has its value, and what would turn it on
     Explain(explain::ExplainArgs),
+    /// Say how big a kernel is, how long it takes to its init, what memory it costs, and what grew
+    Measure(measure::MeasureArgs),
     /// Print the targets that `kernel` would make for the same flags
     Plan(plan::PlanArgs),
     /// Write the .config that the kernel's own conf would write
@@ -140,6 +143,7 @@ impl Command {
             Command::Ci(args) => args.run(ctx),
             Command::Diff(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
+            Command::Measure(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),

@@ -37,7 +37,6 @@ pub(crate) struct Capability {
     when: When,
     needs: Vec<Needs>,
     /// The guest's checks that prove it.
-    #[expect(dead_code, reason = "for people, until a boot asks for them")]
     pub probe: Vec<String>,
 }
 
