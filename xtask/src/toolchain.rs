@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::{Arch, ToolchainRecord};
 use xshell::{Cmd, cmd};
 
@@ -134,8 +134,14 @@ const FIXED_VARIABLES: [(&str, &str); 6] = [
 
 /// Whether a program is where the shell's own commands would be looked for.
 pub(crate) fn on_path(shell: &Shell, program: &str) -> bool {
+    which(shell, program).is_some()
+}
+
+/// Where the program is, if PATH leads to it.
+pub(crate) fn which(shell: &Shell, program: &str) -> Option<Utf8PathBuf> {
     let path = shell.sh.var_os("PATH");
-    which::which_in(program, path, shell.sh.current_dir()).is_ok()
+    let found = which::which_in(program, path, shell.sh.current_dir()).ok()?;
+    Utf8PathBuf::from_path_buf(found).ok()
 }
 
 fn version(shell: &Shell, arch: Arch, tool: &str) -> Result<String> {

@@ -14,6 +14,7 @@ use xshell::cmd;
 
 use super::device::Supply;
 use crate::diag::Hint;
+use crate::setup;
 use crate::shell::{Background, Shell};
 
 /// Sockets and disks of one boot, in a folder of its own that goes with it. It lies where paths are
@@ -141,19 +142,9 @@ impl Supplies {
 pub(super) const VSOCK_HOST: &str = "vsock-host.sock";
 
 fn program(shell: &Shell, name: &str) -> Result<Utf8PathBuf> {
-    find(shell, name)?
+    setup::find(shell, name)?
         .ok_or_else(|| anyhow!("no `{name}` on this host"))
         .hint(|| "`cargo xtask setup` installs it")
-}
-
-fn find(_shell: &Shell, name: &str) -> Result<Option<Utf8PathBuf>> {
-    for dir in ["/usr/sbin", "/tmp/w/tools/bin", "/usr/lib/qemu"] {
-        let path = Utf8PathBuf::from(format!("{dir}/{name}"));
-        if path.exists() {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
 }
 
 fn folder_with_file(dir: &Utf8Path, nonce: &str) -> Result<()> {

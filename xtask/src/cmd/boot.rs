@@ -11,9 +11,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use vmm_kernel::{ImageFormat, Manifest, Sniffed};
 
-use crate::boot::{
-    AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, boot, module,
-};
+use crate::boot::{AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, boot, module};
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Level};

@@ -150,9 +150,11 @@ fn table(surveyed: &[Surveyed], manager: Option<Manager>) -> String {
     table.load_preset(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["NEED", "STATE", "PACKAGE", "WHY"]);
+    let release = setup::release();
     for Surveyed { need, found } in surveyed {
         let state = if *found { "found" } else { "missing" };
-        let package = manager.and_then(|manager| need.package(manager)).unwrap_or("-");
+        let package = manager.and_then(|manager| need.package(manager, &release));
+        let package = package.or_else(|| need.krate()).unwrap_or("-");
         table.add_row([&need.probe.to_string(), state, package, &need.why]);
     }
     table.trim_fmt()

@@ -91,31 +91,49 @@ impl Manager {
     }
 }
 
+/// The release of a distribution: `ID` and `VERSION_ID` of os-release(5), such as `debian 12`.
+pub(crate) fn release() -> String {
+    release_of(&std::fs::read_to_string("/etc/os-release").unwrap_or_default())
+}
+
+pub(super) fn release_of(os_release: &str) -> String {
+    let value = |key: &str| {
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches(['"', '\'']).to_owned()
+    };
+    format!("{} {}", value("ID"), value("VERSION_ID"))
+}
+
 /// What is going to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Installation {
+    /// Brings fresh package lists; the rest is tried without them, too.
+    pub(crate) refresh: Option<Vec<String>>,
     /// Commands in order, by their words.
     pub(crate) commands: Vec<Vec<String>>,
     /// What no package is known for: by name.
     pub(crate) unknown: Vec<String>,
 }
 
-/// The command that installs what is missing, and what it leaves out because no package is known.
-pub(super) fn install_command(manager: Manager, missing: &[Missing]) -> (Vec<String>, Vec<String>) {
-    let mut packages = Vec::new();
-    let mut unknown = Vec::new();
+/// The packages that bring what is missing, the crates that bring what has no package, and what has
+/// neither.
+pub(super) fn bringers(
+    manager: Manager,
+    release: &str,
+    missing: &[Missing],
+) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let (mut packages, mut crates, mut unknown) = (vec![], vec![], vec![]);
     for need in missing {
-        match need.package(manager) {
-            Some(package) if packages.contains(&package) => {}
-            Some(package) => packages.push(package),
-            None => unknown.push(need.probe.to_string()),
+        let (list, one) = match (need.package(manager, release), need.krate()) {
+            (Some(package), _) => (&mut packages, package.to_owned()),
+            (None, Some(krate)) => (&mut crates, krate.to_owned()),
+            (None, None) => (&mut unknown, need.probe.to_string()),
+        };
+        if !list.contains(&one) {
+            list.push(one);
         }
     }
-    if packages.is_empty() {
-        return (Vec::new(), unknown);
-    }
-    let words = manager.install().iter().chain(&packages);
-    (words.map(|word| (*word).to_owned()).collect(), unknown)
+    (packages, crates, unknown)
 }
 
 impl Installation {
@@ -124,44 +142,51 @@ impl Installation {
     /// # Errors
     /// If this user may not install anything.
     pub(crate) fn plan(shell: &Shell, manager: Manager, missing: &[Missing]) -> Result<Self> {
-        let (install, unknown) = install_command(manager, missing);
-        let mut commands = Vec::new();
-        if !install.is_empty() {
-            let refresh = manager.refresh();
-            commands.extend(refresh.map(|words| words.iter().map(|w| (*w).to_owned()).collect()));
-            commands.push(install);
+        let (packages, crates, unknown) = bringers(manager, &release(), missing);
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let mut by_root = vec![];
+        let mut refresh = None;
+        if !packages.is_empty() {
+            refresh = manager.refresh().map(words);
+            by_root.push([words(manager.install()), packages].concat());
         }
-        let mut installation = Installation { commands, unknown };
-        if !rustix::process::geteuid().is_root() && !installation.commands.is_empty() {
+        let cargo =
+            |krate: String| [words(&["cargo", "install", "--locked"]), vec![krate]].concat();
+        let by_user: Vec<_> = crates.into_iter().map(cargo).collect();
+        if !rustix::process::geteuid().is_root() && !by_root.is_empty() {
             if !on_path(shell, "sudo") {
+                let commands = refresh.into_iter().chain(by_root).chain(by_user).collect();
+                let plan = Installation { refresh: None, commands, unknown };
                 return Err(anyhow!("installing packages needs root, and there is no sudo here"))
-                    .hint(|| format!("as root, run:\n{installation}"));
+                    .hint(|| format!("as root, run:\n{plan}"));
             }
-            for command in &mut installation.commands {
+            for command in refresh.iter_mut().chain(&mut by_root) {
                 // Without -n, sudo would ask on a terminal that a process in the background may
                 // not read from.
                 command.splice(0..0, ["sudo", "-n"].map(str::to_owned));
             }
         }
-        Ok(installation)
+        by_root.extend(by_user);
+        Ok(Installation { refresh, commands: by_root, unknown })
     }
 }
 
 /// The commands as they can be typed, one a line.
 impl fmt::Display for Installation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.commands.iter().map(|words| words.join(" ")).collect();
+        let all = self.refresh.iter().chain(&self.commands);
+        let lines: Vec<String> = all.map(|words| words.join(" ")).collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-/// Runs the commands. The last one installs; those before it only bring fresh package lists, and one
-/// mirror of many that is away must not keep it from being tried.
+/// Runs the commands. One mirror of many that is away while package lists are refreshed must not
+/// keep the rest from being tried.
 ///
 /// # Errors
-/// If the last one fails, with the last lines that it said.
+/// If a command that installs fails, with the last lines that it said.
 pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) -> Result<()> {
-    for (index, words) in what.commands.iter().enumerate() {
+    for words in what.refresh.iter().chain(&what.commands) {
         let line = words.join(" ");
         let Some((program, arguments)) = words.split_first() else { continue };
         let spinner = progress.spinner(line.clone());
@@ -177,7 +202,7 @@ pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) ->
             let last = said.len().saturating_sub(5);
             let error = anyhow!(said[last..].join("\n"));
             let error = error.context(format!("failed to run `{line}`: {}", done.how()));
-            if index + 1 < what.commands.len() {
+            if Some(words) == what.refresh.as_ref() {
                 progress.complain(format!("{error:#}; going on with older package lists"));
                 continue;
             }

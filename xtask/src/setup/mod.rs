@@ -9,14 +9,15 @@ mod tests;
 use std::time::Duration;
 
 use anyhow::Result;
+use camino::Utf8PathBuf;
 use serde::Serialize;
 use vmm_kernel::Arch;
 use xshell::cmd;
 
 use crate::shell::Shell;
-use crate::toolchain::on_path;
+use crate::toolchain::{on_path, which};
 
-pub(crate) use self::install::{Installation, Manager, install};
+pub(crate) use self::install::{Installation, Manager, install, release};
 use self::packages::{Need, Probe};
 
 /// One thing that is needed, and whether it is there.
@@ -48,7 +49,7 @@ pub(crate) fn missing(shell: &Shell, arches: &[Arch], boot: bool) -> Result<Vec<
 
 fn is_there(shell: &Shell, need: &Need) -> Result<bool> {
     match &need.probe {
-        Probe::Program { program } => Ok(on_path(shell, program)),
+        Probe::Program { program, .. } => Ok(find(shell, program)?.is_some()),
         Probe::Header { header, compiler } => {
             if !on_path(shell, compiler) {
                 return Ok(false);
@@ -57,4 +58,27 @@ fn is_there(shell: &Shell, need: &Need) -> Result<bool> {
             Ok(shell.run(cmd, Duration::from_secs(30))?.success())
         }
     }
+}
+
+/// A program that a boot needs: on PATH, where distributions hide it, or where cargo installs.
+///
+/// # Errors
+/// If the list of needs cannot be read.
+pub(crate) fn find(shell: &Shell, program: &str) -> Result<Option<Utf8PathBuf>> {
+    let named = |need: &Need| match &need.probe {
+        Probe::Program { program: name, paths } if name == program => {
+            Some((paths.clone(), need.krate().is_some()))
+        }
+        _ => None,
+    };
+    let (mut paths, is_krate) = packages::needs()?.iter().find_map(named).unwrap_or_default();
+    paths.extend(is_krate.then(|| cargo_bin(shell)).flatten().map(|bin| bin.join(program)));
+    Ok(which(shell, program).or_else(|| paths.into_iter().find(|path| path.is_file())))
+}
+
+/// Where `cargo install` puts programs (The Cargo Book, cargo-install(1)).
+fn cargo_bin(shell: &Shell) -> Option<Utf8PathBuf> {
+    let root = ["CARGO_INSTALL_ROOT", "CARGO_HOME"].iter().find_map(|name| shell.sh.var(name).ok());
+    let home = || Some(Utf8PathBuf::from(shell.sh.var("HOME").ok()?).join(".cargo"));
+    root.map(Utf8PathBuf::from).or_else(home).map(|root| root.join("bin"))
 }

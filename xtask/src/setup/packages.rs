@@ -1,8 +1,10 @@
 //! `packages.toml`, read and checked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
@@ -31,14 +33,22 @@ pub(crate) struct Need {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Probe {
-    Program { program: String },
-    Header { header: String, compiler: String },
+    Program {
+        program: String,
+        /// Where else than on PATH it may be.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<Utf8PathBuf>,
+    },
+    Header {
+        header: String,
+        compiler: String,
+    },
 }
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Probe::Program { program } => f.write_str(program),
+            Probe::Program { program, .. } => f.write_str(program),
             Probe::Header { header, compiler } if compiler == "gcc" => write!(f, "<{header}>"),
             Probe::Header { header, compiler } => write!(f, "<{header}> for {compiler}"),
         }
@@ -51,11 +61,23 @@ struct Packages {
     dnf: Option<String>,
     zypper: Option<String>,
     pacman: Option<String>,
+    /// By ID and VERSION_ID of os-release(5).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    release: BTreeMap<String, String>,
+    cargo: Option<String>,
 }
 
 impl Need {
+    /// The crate that brings it where no distribution does, with its version.
+    pub(crate) fn krate(&self) -> Option<&str> {
+        self.packages.cargo.as_deref()
+    }
+
     /// The package that brings it, where one is known.
-    pub(crate) fn package(&self, manager: Manager) -> Option<&str> {
+    pub(crate) fn package(&self, manager: Manager, release: &str) -> Option<&str> {
+        if let Some(package) = self.packages.release.get(release) {
+            return Some(package);
+        }
         match manager {
             Manager::Apt => self.packages.apt.as_deref(),
             Manager::Dnf => self.packages.dnf.as_deref(),
@@ -82,9 +104,10 @@ struct RawNeeds {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawNeed {
     program: Option<String>,
+    #[serde(default)]
+    paths: Vec<Utf8PathBuf>,
     header: Option<String>,
     compiler: Option<String>,
     why: String,
@@ -92,10 +115,8 @@ struct RawNeed {
     foreign: Option<bool>,
     #[serde(default)]
     boot: bool,
-    apt: Option<String>,
-    dnf: Option<String>,
-    zypper: Option<String>,
-    pacman: Option<String>,
+    #[serde(flatten)]
+    packages: Packages,
 }
 
 /// Everything that anyone may need.
@@ -106,13 +127,12 @@ pub(super) fn needs() -> Result<Vec<Need>> {
 
 fn validate(raw: RawNeed) -> Result<Need> {
     let probe = match (raw.program, raw.header, raw.compiler) {
-        (Some(program), None, None) => Probe::Program { program },
+        (Some(program), None, None) => Probe::Program { program, paths: raw.paths },
         (None, Some(header), compiler) => {
             Probe::Header { header, compiler: compiler.unwrap_or_else(|| "gcc".to_owned()) }
         }
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
-    let packages = Packages { apt: raw.apt, dnf: raw.dnf, zypper: raw.zypper, pacman: raw.pacman };
-    let (why, guest, foreign, boot) = (raw.why, raw.guest, raw.foreign, raw.boot);
+    let RawNeed { why, guest, foreign, boot, packages, .. } = raw;
     Ok(Need { probe, why, guest, foreign, boot, packages })
 }

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use vmm_kernel::Arch;
 
-use super::install::install_command;
+use super::install::{bringers, release_of};
 use super::packages::needs;
 use super::*;
 use crate::progress::Progress;
@@ -20,10 +20,11 @@ fn wanted(host: Arch, guest: Arch, boot: bool) -> Vec<String> {
 fn the_data_is_sound() {
     for need in needs().unwrap() {
         assert!(need.why.ends_with('.') && !need.why.contains('\n'), "{need:?}");
-        assert!(need.package(Manager::Apt).is_some(), "{need:?}");
+        let brought = |manager| need.package(manager, "").or(need.krate()).is_some();
+        assert!(brought(Manager::Apt), "{need:?}");
         let cross = need.foreign == Some(true);
         for manager in MANAGERS {
-            assert!(cross || need.package(manager).is_some(), "{manager:?} lacks {}", need.probe);
+            assert!(cross || brought(manager), "{manager:?} lacks {}", need.probe);
         }
     }
 }
@@ -66,13 +67,14 @@ fn a_bare_host_lacks_what_is_not_on_its_path() {
     let temp = tempfile::tempdir().unwrap();
     let shell = Shell::for_tests();
     shell.sh.set_var("PATH", temp.path());
-    let all_of_it = survey(&shell, &[Arch::X86_64], true).unwrap();
+    // Tools of file systems are found where PATH does not lead.
+    let all_of_it = survey(&shell, &[Arch::X86_64], false).unwrap();
     assert!(all_of_it.iter().all(|one| !one.found), "{all_of_it:?}");
 
     symlink("/bin/sh", temp.path().join("flex")).unwrap();
     std::fs::write(temp.path().join("bison"), "not executable").unwrap();
     std::fs::create_dir(temp.path().join("bc")).unwrap();
-    let missing = missing(&shell, &[Arch::X86_64], true).unwrap();
+    let missing = missing(&shell, &[Arch::X86_64], false).unwrap();
     let lacks = |what: &str| missing.iter().any(|need| need.probe.to_string() == what);
     assert!(!lacks("flex") && lacks("bison") && lacks("bc") && lacks("<stdio.h>"));
     assert_eq!(missing.len() + 1, all_of_it.len());
@@ -89,36 +91,52 @@ fn a_compiler_without_the_header_is_not_enough() {
     assert!(!missing.iter().any(|need| need.probe.to_string() == "gcc"));
 }
 
+fn some(names: &[&str]) -> Vec<Need> {
+    let all = needs().unwrap().into_iter();
+    all.filter(|need| names.contains(&need.probe.to_string().as_str())).collect()
+}
+
 #[test]
-fn composes_one_command() {
-    let two: Vec<Need> = needs()
-        .unwrap()
-        .into_iter()
-        .filter(|need| {
-            ["flex", "<gelf.h>", "x86_64-linux-gnu-gcc"].contains(&need.probe.to_string().as_str())
-        })
-        .collect();
-    let line = |manager| {
-        let (words, unknown) = install_command(manager, &two);
-        (words.join(" "), unknown)
+fn what_brings_what_is_missing() {
+    let brings = |manager, release| {
+        let names = ["flex", "<gelf.h>", "x86_64-linux-gnu-gcc", "virtiofsd", "vhost-device-vsock"];
+        let (packages, crates, unknown) = bringers(manager, release, &some(&names));
+        assert_eq!(crates, ["vhost-device-vsock@0.3.0"]);
+        (packages.join(" "), unknown.join(" "))
     };
+    let packages = "flex libelf-dev gcc-x86-64-linux-gnu";
     assert_eq!(
-        line(Manager::Apt),
-        (
-            "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends flex \
-             libelf-dev gcc-x86-64-linux-gnu"
-                .to_owned(),
-            vec![]
-        )
+        brings(Manager::Apt, "debian 12").0,
+        format!("{packages} qemu-system-common"),
+        "QEMU 7.2 had one of its own"
     );
-    assert_eq!(
-        line(Manager::Pacman),
-        (
-            "pacman -S --needed --noconfirm flex libelf".to_owned(),
-            vec!["x86_64-linux-gnu-gcc".to_owned()]
-        )
-    );
-    assert_eq!(install_command(Manager::Dnf, &[]), (vec![], vec![]));
+    assert_eq!(brings(Manager::Apt, "debian 13").0, format!("{packages} virtiofsd"));
+    let (packages, unknown) = brings(Manager::Pacman, "arch ");
+    assert_eq!(packages, "flex libelf virtiofsd");
+    assert_eq!(unknown, "x86_64-linux-gnu-gcc");
+    assert_eq!(bringers(Manager::Dnf, "", &[]), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn a_release_is_named_as_os_release_has_it() {
+    let debian = "PRETTY_NAME=\"Debian\"\nVERSION_ID=\"12\"\nID=debian\nID_LIKE=x\n";
+    assert_eq!(release_of(debian), "debian 12");
+    assert_eq!(release_of("ID=arch\n"), "arch ");
+}
+
+#[test]
+fn a_program_is_found_beside_path_too() {
+    let temp = tempfile::tempdir().unwrap();
+    let bin = temp.path().join("cargo/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let shell = Shell::for_tests();
+    shell.sh.set_var("PATH", temp.path());
+    shell.sh.set_var("CARGO_INSTALL_ROOT", temp.path().join("cargo"));
+    assert_eq!(find(&shell, "vhost-device-vsock").unwrap(), None);
+    std::fs::write(bin.join("vhost-device-vsock"), "").unwrap();
+    std::fs::write(bin.join("flex"), "").unwrap();
+    assert!(find(&shell, "vhost-device-vsock").unwrap().is_some());
+    assert_eq!(find(&shell, "flex").unwrap(), None, "cargo brings no flex");
 }
 
 #[test]
@@ -127,13 +145,13 @@ fn stale_lists_do_not_keep_a_package_away() {
     let made = temp.path().join("made").to_str().unwrap().to_owned();
     let refresh = vec!["false".to_owned()];
     let install = vec!["touch".to_owned(), made.clone()];
-    let run = |commands| {
-        let what = Installation { commands, unknown: vec![] };
+    let run = |refresh, commands| {
+        let what = Installation { refresh, commands, unknown: vec![] };
         super::install(&Shell::for_tests(), Progress::Silent, &what)
     };
-    run(vec![refresh.clone(), install.clone()]).unwrap();
+    run(Some(refresh.clone()), vec![install.clone()]).unwrap();
     assert!(std::fs::exists(&made).unwrap());
-    let error = run(vec![install, refresh]).unwrap_err();
+    let error = run(None, vec![refresh, install]).unwrap_err();
     assert_eq!(error.to_string(), "failed to run `false`: exit status 1");
 }
 
@@ -141,8 +159,8 @@ fn stale_lists_do_not_keep_a_package_away() {
 fn a_package_is_named_once() {
     let mut twice = needs().unwrap();
     twice.extend(needs().unwrap());
-    let (words, _) = install_command(Manager::Apt, &twice);
-    assert_eq!(words.iter().filter(|word| *word == "make").count(), 1);
+    let (packages, ..) = bringers(Manager::Apt, "", &twice);
+    assert_eq!(packages.iter().filter(|package| *package == "make").count(), 1);
 }
 
 #[test]
