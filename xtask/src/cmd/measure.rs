@@ -14,7 +14,7 @@ use crate::cmd::args::{SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::lock::Lock;
-use crate::measure::{Baseline, Comparison, Measurement, Settings, Subject, measure};
+use crate::measure::{Baseline, Comparison, Console, Measurement, Settings, Subject, measure};
 use crate::report;
 use crate::shell::Interrupted;
 use crate::toolchain::Toolchain;
@@ -43,6 +43,9 @@ pub(crate) struct MeasureArgs {
     /// Memory of the guest in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
     memory: u32,
+    /// What the guest's init speaks through [default: serial on x86_64, virtio on aarch64]
+    #[arg(long, value_enum)]
+    console: Option<Console>,
     /// How long one start may take
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     deadline: u64,
@@ -153,6 +156,7 @@ impl MeasureArgs {
         let settings = Settings {
             accel: self.accel,
             memory_mib: self.memory,
+            console: self.console,
             deadline: Duration::from_secs(self.deadline),
             samples: self.samples.map(usize::from),
             initcalls: usize::from(self.initcalls),

@@ -25,9 +25,36 @@ pub(super) struct Guest<'a> {
     pub(super) image: &'a Utf8Path,
     pub(super) initramfs: &'a Utf8Path,
     pub(super) memory_mib: u32,
+    pub(super) console: Console,
     /// For the console log and QEMU's pid.
     pub(super) work_dir: &'a Utf8Path,
 }
+
+/// What init speaks through. It is part of what is measured: the queues of a virtio console take
+/// megabytes of the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Console {
+    Serial,
+    /// Beside the serial one, for kernels that have no driver for that
+    Virtio,
+}
+
+impl Console {
+    /// What kernels for Kuasar's sandboxes have a driver for: an arm64 one need not know its machine's
+    /// PL011.
+    const fn of(arch: Arch) -> Self {
+        match arch {
+            Arch::X86_64 => Console::Serial,
+            Arch::Aarch64 => Console::Virtio,
+        }
+    }
+
+    pub(super) fn or_default(chosen: Option<Self>, arch: Arch) -> Self {
+        chosen.unwrap_or(Self::of(arch))
+    }
+}
+
+const CONSOLE: &str = "virtconsole,chardev=console";
 
 /// What one start showed.
 pub(super) struct Seen {
@@ -55,9 +82,13 @@ const ERROR_LINES: usize = 20;
 impl Guest<'_> {
     /// The kernel's command line, but for the nonce. The last console that works is /dev/console.
     pub(super) fn command_line(&self) -> String {
-        let consoles = match self.machine.arch {
-            Arch::X86_64 => "console=ttyS0 console=hvc0 reboot=t",
-            Arch::Aarch64 => "console=ttyAMA0 console=hvc0",
+        let serial = match self.machine.arch {
+            Arch::X86_64 => "console=ttyS0 reboot=t",
+            Arch::Aarch64 => "console=ttyAMA0",
+        };
+        let consoles = match self.console {
+            Console::Serial => serial.to_owned(),
+            Console::Virtio => format!("{serial} console=hvc0"),
         };
         format!("{consoles} {OPTIONS}")
     }
@@ -134,9 +165,9 @@ impl Guest<'_> {
                 "the kernel took no initramfs: that needs BLK_DEV_INITRD".to_owned()
             }
             _ => format!(
-                "init speaks through a console: SERIAL_8250_CONSOLE or SERIAL_AMBA_PL011_CONSOLE, or \
-                 VIRTIO_CONSOLE on the machine's bus ({}); `cargo xtask boot {}` shows how far the \
-                 kernel comes; the console is {log}",
+                "init speaks through a console: --console serial takes SERIAL_8250_CONSOLE or \
+                 SERIAL_AMBA_PL011_CONSOLE, --console virtio takes VIRTIO_CONSOLE on the machine's \
+                 bus ({}); `cargo xtask boot {}` shows how far the kernel comes; the console is {log}",
                 self.machine.bus, self.image
             ),
         };
@@ -170,10 +201,6 @@ impl Guest<'_> {
             "stdio,id=console,mux=on,signal=off",
             "-serial",
             "chardev:console",
-            "-device",
-            &format!("virtio-serial-{ending}"),
-            "-device",
-            "virtconsole,chardev=console",
             "-kernel",
             self.image.as_str(),
             "-initrd",
@@ -183,6 +210,10 @@ impl Guest<'_> {
         ]
         .map(str::to_owned)
         .into();
+        if self.console == Console::Virtio {
+            let device = format!("virtio-serial-{ending}");
+            arguments.extend(["-device", &device, "-device", CONSOLE].map(str::to_owned));
+        }
         for global in self.machine.globals {
             arguments.extend(["-global".to_owned(), (*global).to_owned()]);
         }

@@ -29,6 +29,7 @@ use crate::shell::{Interrupted, Shell};
 
 pub(crate) use baseline::{Baseline, Change, Comparison};
 pub(crate) use figure::{FIGURES, Figure, Spread, Unit};
+pub(crate) use guest::Console;
 pub(crate) use initcalls::{Initcall, Initcalls};
 pub(crate) use makefile::Needs;
 pub(crate) use peers::{Lines, Peer, find as find_peers};
@@ -169,6 +170,8 @@ impl Clock {
 pub(crate) struct Settings<'a> {
     pub(crate) accel: AccelChoice,
     pub(crate) memory_mib: u32,
+    /// None: what kernels for the arch have.
+    pub(crate) console: Option<Console>,
     pub(crate) deadline: Duration,
     /// None: as many as the clock needs.
     pub(crate) samples: Option<usize>,
@@ -217,6 +220,7 @@ pub(crate) fn measure(
         image: &subject.image,
         initramfs: &archive,
         memory_mib: settings.memory_mib,
+        console: Console::or_default(settings.console, machine.arch),
         work_dir: work,
     };
     let mut measurement = Measurement {

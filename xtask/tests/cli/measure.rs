@@ -15,8 +15,9 @@ fn measure(fixture: &Fixture, arguments: &[&str]) -> Command {
 
 /// Programs that come before the host's: a compiler that makes an empty init, and QEMU as a script.
 fn with_programs(fixture: &Fixture, mut command: Command, qemu: &str) -> Command {
-    let gcc =
-        "echo 12.2.0; while [ $# -gt 0 ]; do [ \"$1\" = -o ] && : > \"$2\"; shift; done; true";
+    // The kernel's objects are real.
+    let gcc = "case \"$*\" in *measure_start*) ;; *) PATH=${PATH#*:} exec gcc \"$@\";; esac\n\
+               while [ $1 != -o ]; do shift; done; : > \"$2\"";
     let qemu = format!("[ $1 = --version ] && {{ echo QEMU emulator version 7.2; exit; }}\n{qemu}");
     for (name, script) in [("gcc", gcc), ("qemu-system-x86_64", &qemu)] {
         let name = format!("first/{name}");
@@ -48,7 +49,7 @@ fn a_call_that_makes_no_sense_is_refused() {
         (&["--from", "Cargo.toml"], "failed to read measurements from Cargo.toml"),
         (&["--from", "measured.json", "--baseline", "none.json"], "--update writes it"),
         (&["tree/image", "--arch", "x86_64,aarch64"], "failed to choose a machine for tree/image"),
-        (&["tree/Makefile", "--type", "micro", "--arch", "x86_64"], "a file of no known kind"),
+        (&["tree/Makefile", "--type", "micro", "--arch", "x86_64"], "it is a text file"),
         (&["--type", "micro", "--arch", "x86_64"], "failed to read image"),
         (&["--config", "tree/image"], "is no .config"),
         (&["--peers", "tree", "--type", "micro", "--arch", "x86_64"], "failed to read image"),
@@ -82,11 +83,7 @@ fn a_guest_that_tells_nothing_gives_no_figure() {
         assert!(err.contains(message) && out.is_empty(), "{qemu}: {out}\n{err}");
     }
     let (_, err) = expect(2, start(&fixture, &[], "echo Decompressing Linux..."));
-    assert!(
-        err.contains("the console's last lines:\n    Decompressing Linux...")
-            || err.contains("Decompressing Linux..."),
-        "{err}"
-    );
+    assert!(err.contains("Decompressing Linux..."), "{err}");
     let (_, err) = expect(2, start(&fixture, &["--deadline", "1"], "exec sleep 100"));
     assert!(err.contains("init told nothing: killed after 1 s"), "{err}");
 }
