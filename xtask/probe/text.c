@@ -57,13 +57,19 @@ static const struct {
 } ERRORS[] = {
 	{ EPERM, "EPERM" },
 	{ ENOENT, "ENOENT" },
+	{ ESRCH, "ESRCH" },
+	{ EINTR, "EINTR" },
 	{ EIO, "EIO" },
 	{ ENXIO, "ENXIO" },
+	{ EBADF, "EBADF" },
+	{ ECHILD, "ECHILD" },
 	{ EAGAIN, "EAGAIN" },
 	{ ENOMEM, "ENOMEM" },
 	{ EACCES, "EACCES" },
+	{ EFAULT, "EFAULT" },
 	{ EBUSY, "EBUSY" },
 	{ EEXIST, "EEXIST" },
+	{ EXDEV, "EXDEV" },
 	{ ENODEV, "ENODEV" },
 	{ ENOTDIR, "ENOTDIR" },
 	{ EINVAL, "EINVAL" },
@@ -78,7 +84,13 @@ static const struct {
 	{ EAFNOSUPPORT, "EAFNOSUPPORT" },
 	{ EADDRINUSE, "EADDRINUSE" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL" },
+	{ ENETDOWN, "ENETDOWN" },
+	{ ENETUNREACH, "ENETUNREACH" },
+	{ ECONNREFUSED, "ECONNREFUSED" },
+	{ EHOSTUNREACH, "EHOSTUNREACH" },
 	{ ETIMEDOUT, "ETIMEDOUT" },
+	{ ENOKEY, "ENOKEY" },
+	{ EMSGSIZE, "EMSGSIZE" },
 };
 
 void add_error(struct text *text, const char *what, long result)

@@ -18,18 +18,37 @@ macro_rules! sources {
 }
 
 const SOURCES: &[(&str, &str)] = sources![
+    "cards.c",
     "cgroups.c",
     "checks.h",
+    "clock.c",
     "console.c",
     "console.h",
+    "cpu.c",
     "devices.c",
+    "events.c",
+    "files.c",
+    "files.h",
     "init.c",
+    "ipc.c",
+    "limits.c",
     "mounts.c",
+    "namespaces.c",
+    "netfilter.c",
+    "netlink.c",
+    "netlink.h",
+    "network.c",
+    "network.h",
+    "process.c",
+    "process.h",
+    "security.c",
     "sockets.c",
+    "storage.c",
     "sys.c",
     "sys.h",
     "text.c",
     "text.h",
+    "uevents.c",
 ];
 
 /// No libc, no FPU registers, nothing to relocate: whatever else a kernel lacks, it can run this.
