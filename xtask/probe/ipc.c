@@ -12,8 +12,6 @@
 #define MQUEUES "/run/probe-mqueue"
 #define IPC_WAIT_MS 5000
 
-
-
 static enum outcome fail(struct text *reason, const char *what, long result)
 {
 	add_error(reason, what, result);
@@ -132,7 +130,7 @@ static long futex(volatile int *word, int operation, int value, unsigned int ms)
 static enum outcome waking(struct text *reason)
 {
 	volatile int *word = shared_memory(4096);
-	unsigned int waited;
+	unsigned long long until = sys_clock_us(CLOCK_MONOTONIC) + IPC_WAIT_MS * 1000ULL;
 	long pid, result;
 	int status = 1;
 
@@ -144,12 +142,10 @@ static enum outcome waking(struct text *reason)
 	pid = sys_fork();
 	if (!pid)
 		sys_exit(futex(word, FUTEX_WAIT, 0, IPC_WAIT_MS) != 0);
-	for (waited = 0; pid > 0 && waited < IPC_WAIT_MS; waited++) {
-		/* The number of those that were woken: none before the child waits. */
-		result = futex(word, FUTEX_WAKE, 1, 0);
-		if (result)
-			break;
+	/* The number of those that were woken: none before the child waits. */
+	for (result = 0; pid > 0 && !result && sys_clock_us(CLOCK_MONOTONIC) < until;) {
 		sleep_ms(1);
+		result = futex(word, FUTEX_WAKE, 1, 0);
 	}
 	if (pid > 0)
 		sys_wait(pid, &status);

@@ -48,6 +48,7 @@ long readable(int fd, unsigned int ms)
 long run_child(check_fn *job, struct text *reason, unsigned int ms, struct end *end)
 {
 	struct text *said = shared_memory(sizeof(*said));
+	unsigned long long until = sys_clock_us(CLOCK_MONOTONIC) + ms * 1000ULL;
 	long pid, ended;
 	int status = 0;
 
@@ -57,17 +58,15 @@ long run_child(check_fn *job, struct text *reason, unsigned int ms, struct end *
 	pid = sys_fork();
 	if (!pid)
 		sys_exit(job(said));
-	for (ended = pid; ended == pid && ms; ms--) {
+	for (ended = pid < 0 ? pid : 0; !ended;) {
 		ended = sys_call(__NR_wait4, pid, (long)&status, WNOHANG, 0, 0);
-		if (ended)
-			break;
-		ended = pid;
-		sleep_ms(1);
-	}
-	if (pid > 0 && !ms) {
-		sys_kill(pid, SIGKILL);
-		sys_wait(pid, &status);
-		ended = -ETIMEDOUT;
+		if (!ended && sys_clock_us(CLOCK_MONOTONIC) > until) {
+			sys_kill(pid, SIGKILL);
+			sys_wait(pid, &status);
+			ended = -ETIMEDOUT;
+		}
+		if (!ended)
+			sleep_ms(1);
 	}
 	*reason = *said;
 	sys_call(__NR_munmap, (long)said, sizeof(*said), 0, 0, 0);

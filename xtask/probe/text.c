@@ -73,6 +73,8 @@ static const struct {
 	{ ENODEV, "ENODEV" },
 	{ ENOTDIR, "ENOTDIR" },
 	{ EINVAL, "EINVAL" },
+	{ ENFILE, "ENFILE" },
+	{ EMFILE, "EMFILE" },
 	{ ENOTTY, "ENOTTY" },
 	{ ENOSPC, "ENOSPC" },
 	{ EROFS, "EROFS" },
@@ -90,6 +92,7 @@ static const struct {
 	{ EHOSTUNREACH, "EHOSTUNREACH" },
 	{ ETIMEDOUT, "ETIMEDOUT" },
 	{ ENOKEY, "ENOKEY" },
+	{ EDQUOT, "EDQUOT" },
 	{ EMSGSIZE, "EMSGSIZE" },
 };
 
@@ -105,6 +108,6 @@ void add_error(struct text *text, const char *what, long result)
 			return;
 		}
 	}
-	add(text, "errno ");
+	add(text, result < 0 ? "errno " : "gave ");
 	add_number(text, result < 0 ? -result : result);
 }

@@ -152,8 +152,10 @@ fn table(surveyed: &[Surveyed], manager: Option<Manager>) -> String {
     table.set_header(["NEED", "STATE", "PACKAGE", "WHY"]);
     for Surveyed { need, found } in surveyed {
         let state = if *found { "found" } else { "missing" };
-        let package = manager.and_then(|manager| need.package(manager)).unwrap_or("-");
-        table.add_row([&need.probe.to_string(), state, package, &need.why]);
+        let package = manager.and_then(|manager| need.package(manager)).map(str::to_owned);
+        let krate = || need.krate().map(|krate| format!("cargo: {krate}"));
+        let package = package.or_else(krate).unwrap_or_else(|| "-".to_owned());
+        table.add_row([&need.probe.to_string(), state, &package, &need.why]);
     }
     table.trim_fmt()
 }

@@ -1,9 +1,11 @@
-//! Installs packages with the distribution's own package manager.
+//! Installs packages with the distribution's own package manager, and programs that it has none of
+//! with cargo.
 
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use xshell::cmd;
 
 use super::{Missing, on_path};
 use crate::diag::Hint;
@@ -11,6 +13,9 @@ use crate::progress::Progress;
 use crate::shell::{Next, Shell};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// To ask whether there is a package.
+const LOOK: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manager {
@@ -91,31 +96,65 @@ impl Manager {
     }
 }
 
+/// One command, by its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(super) words: Vec<String>,
+    /// It only brings fresh package lists: one mirror of many that is away must not keep the
+    /// installation from being tried.
+    pub(super) may_fail: bool,
+}
+
+impl Command {
+    fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let words = words.into_iter().map(str::to_owned).collect();
+        Command { words, may_fail: false }
+    }
+}
+
 /// What is going to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Installation {
-    /// Commands in order, by their words.
-    pub(crate) commands: Vec<Vec<String>>,
+    /// In order.
+    pub(crate) commands: Vec<Command>,
     /// What no package is known for: by name.
     pub(crate) unknown: Vec<String>,
 }
 
-/// The command that installs what is missing, and what it leaves out because no package is known.
-pub(super) fn install_command(manager: Manager, missing: &[Missing]) -> (Vec<String>, Vec<String>) {
+/// The command of the package manager's that installs what is missing, and what it leaves out because
+/// no package is known. `knows` tells whether the package manager knows a package.
+pub(super) fn install_command(
+    manager: Manager,
+    missing: &[Missing],
+    knows: impl Fn(&str) -> bool,
+) -> (Option<Command>, Vec<String>) {
     let mut packages = Vec::new();
     let mut unknown = Vec::new();
     for need in missing {
-        match need.package(manager) {
+        match need.package(manager).map(|names| one_of(names, &knows)) {
             Some(package) if packages.contains(&package) => {}
             Some(package) => packages.push(package),
+            None if need.krate().is_some() => {}
             None => unknown.push(need.probe.to_string()),
         }
     }
-    if packages.is_empty() {
-        return (Vec::new(), unknown);
-    }
-    let words = manager.install().iter().chain(&packages);
-    (words.map(|word| (*word).to_owned()).collect(), unknown)
+    let command = Command::new(manager.install().iter().chain(&packages).copied());
+    ((!packages.is_empty()).then_some(command), unknown)
+}
+
+/// Of "a | b" the first that is known, else the last.
+fn one_of<'a>(names: &'a str, knows: impl Fn(&str) -> bool) -> &'a str {
+    let mut each = names.split('|').map(str::trim);
+    let last = each.next_back().unwrap_or(names);
+    each.find(|name| knows(name)).unwrap_or(last)
+}
+
+/// The command of cargo's, for what no package brings.
+pub(super) fn cargo_command(manager: Manager, missing: &[Missing]) -> Option<Command> {
+    let unpackaged = missing.iter().filter(|need| need.package(manager).is_none());
+    let crates: Vec<&str> = unpackaged.filter_map(Missing::krate).collect();
+    let words = ["cargo", "install", "--locked"].into_iter().chain(crates.iter().copied());
+    (!crates.is_empty()).then(|| Command::new(words))
 }
 
 impl Installation {
@@ -124,13 +163,15 @@ impl Installation {
     /// # Errors
     /// If this user may not install anything.
     pub(crate) fn plan(shell: &Shell, manager: Manager, missing: &[Missing]) -> Result<Self> {
-        let (install, unknown) = install_command(manager, missing);
-        let mut commands = Vec::new();
-        if !install.is_empty() {
-            let refresh = manager.refresh();
-            commands.extend(refresh.map(|words| words.iter().map(|w| (*w).to_owned()).collect()));
-            commands.push(install);
-        }
+        let knows = |package: &str| {
+            let ask = || shell.run(cmd!(shell.sh, "apt-cache show {package}"), LOOK);
+            manager == Manager::Apt && ask().is_ok_and(|asked| asked.success())
+        };
+        let (install, unknown) = install_command(manager, missing, knows);
+        let refresh = manager.refresh().filter(|_| install.is_some());
+        let refresh =
+            refresh.map(|words| Command { may_fail: true, ..Command::new(words.iter().copied()) });
+        let commands = refresh.into_iter().chain(install).collect();
         let mut installation = Installation { commands, unknown };
         if !rustix::process::geteuid().is_root() && !installation.commands.is_empty() {
             if !on_path(shell, "sudo") {
@@ -140,9 +181,11 @@ impl Installation {
             for command in &mut installation.commands {
                 // Without -n, sudo would ask on a terminal that a process in the background may
                 // not read from.
-                command.splice(0..0, ["sudo", "-n"].map(str::to_owned));
+                command.words.splice(0..0, ["sudo", "-n"].map(str::to_owned));
             }
         }
+        // As this user: what cargo installs is this user's own.
+        installation.commands.extend(cargo_command(manager, missing));
         Ok(installation)
     }
 }
@@ -150,18 +193,17 @@ impl Installation {
 /// The commands as they can be typed, one a line.
 impl fmt::Display for Installation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.commands.iter().map(|words| words.join(" ")).collect();
+        let lines: Vec<String> = self.commands.iter().map(|one| one.words.join(" ")).collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-/// Runs the commands. The last one installs; those before it only bring fresh package lists, and one
-/// mirror of many that is away must not keep it from being tried.
+/// Runs the commands.
 ///
 /// # Errors
-/// If the last one fails, with the last lines that it said.
+/// If one fails that must not, with the last lines that it said.
 pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) -> Result<()> {
-    for (index, words) in what.commands.iter().enumerate() {
+    for Command { words, may_fail } in &what.commands {
         let line = words.join(" ");
         let Some((program, arguments)) = words.split_first() else { continue };
         let spinner = progress.spinner(line.clone());
@@ -177,7 +219,7 @@ pub(crate) fn install(shell: &Shell, progress: Progress, what: &Installation) ->
             let last = said.len().saturating_sub(5);
             let error = anyhow!(said[last..].join("\n"));
             let error = error.context(format!("failed to run `{line}`: {}", done.how()));
-            if index + 1 < what.commands.len() {
+            if *may_fail {
                 progress.complain(format!("{error:#}; going on with older package lists"));
                 continue;
             }

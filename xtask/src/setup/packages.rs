@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
@@ -31,14 +32,22 @@ pub(crate) struct Need {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Probe {
-    Program { program: String },
-    Header { header: String, compiler: String },
+    Program {
+        program: String,
+        /// Where it may lie when it is not on PATH.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<Utf8PathBuf>,
+    },
+    Header {
+        header: String,
+        compiler: String,
+    },
 }
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Probe::Program { program } => f.write_str(program),
+            Probe::Program { program, .. } => f.write_str(program),
             Probe::Header { header, compiler } if compiler == "gcc" => write!(f, "<{header}>"),
             Probe::Header { header, compiler } => write!(f, "<{header}> for {compiler}"),
         }
@@ -51,10 +60,18 @@ struct Packages {
     dnf: Option<String>,
     zypper: Option<String>,
     pacman: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cargo: Option<String>,
 }
 
 impl Need {
-    /// The package that brings it, where one is known.
+    /// The crate that brings it, for what no distribution packages.
+    pub(crate) fn krate(&self) -> Option<&str> {
+        self.packages.cargo.as_deref()
+    }
+
+    /// The package that brings it, where one is known; "a | b" where its name differs between
+    /// distributions.
     pub(crate) fn package(&self, manager: Manager) -> Option<&str> {
         match manager {
             Manager::Apt => self.packages.apt.as_deref(),
@@ -85,6 +102,8 @@ struct RawNeeds {
 #[serde(deny_unknown_fields)]
 struct RawNeed {
     program: Option<String>,
+    #[serde(default)]
+    paths: Vec<Utf8PathBuf>,
     header: Option<String>,
     compiler: Option<String>,
     why: String,
@@ -96,6 +115,7 @@ struct RawNeed {
     dnf: Option<String>,
     zypper: Option<String>,
     pacman: Option<String>,
+    cargo: Option<String>,
 }
 
 /// Everything that anyone may need.
@@ -106,13 +126,14 @@ pub(super) fn needs() -> Result<Vec<Need>> {
 
 fn validate(raw: RawNeed) -> Result<Need> {
     let probe = match (raw.program, raw.header, raw.compiler) {
-        (Some(program), None, None) => Probe::Program { program },
+        (Some(program), None, None) => Probe::Program { program, paths: raw.paths },
         (None, Some(header), compiler) => {
             Probe::Header { header, compiler: compiler.unwrap_or_else(|| "gcc".to_owned()) }
         }
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
-    let packages = Packages { apt: raw.apt, dnf: raw.dnf, zypper: raw.zypper, pacman: raw.pacman };
+    let RawNeed { apt, dnf, zypper, pacman, cargo, .. } = raw;
+    let packages = Packages { apt, dnf, zypper, pacman, cargo };
     let (why, guest, foreign, boot) = (raw.why, raw.guest, raw.foreign, raw.boot);
     Ok(Need { probe, why, guest, foreign, boot, packages })
 }

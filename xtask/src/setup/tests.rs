@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use vmm_kernel::Arch;
 
-use super::install::install_command;
+use super::install::{Command, cargo_command, install_command};
 use super::packages::needs;
 use super::*;
 use crate::progress::Progress;
@@ -20,10 +20,11 @@ fn wanted(host: Arch, guest: Arch, boot: bool) -> Vec<String> {
 fn the_data_is_sound() {
     for need in needs().unwrap() {
         assert!(need.why.ends_with('.') && !need.why.contains('\n'), "{need:?}");
-        assert!(need.package(Manager::Apt).is_some(), "{need:?}");
+        assert!(need.package(Manager::Apt).or(need.krate()).is_some(), "{need:?}");
         let cross = need.foreign == Some(true);
         for manager in MANAGERS {
-            assert!(cross || need.package(manager).is_some(), "{manager:?} lacks {}", need.probe);
+            let brought = need.package(manager).or(need.krate()).is_some();
+            assert!(cross || brought, "{manager:?} lacks {}", need.probe);
         }
     }
 }
@@ -66,13 +67,19 @@ fn a_bare_host_lacks_what_is_not_on_its_path() {
     let temp = tempfile::tempdir().unwrap();
     let shell = Shell::for_tests();
     shell.sh.set_var("PATH", temp.path());
-    let all_of_it = survey(&shell, &[Arch::X86_64], true).unwrap();
+    shell.sh.set_var("CARGO_HOME", temp.path());
+    // What also lies elsewhere is there or not, as this host has it.
+    let elsewhere =
+        |need: &Need| matches!(&need.probe, Probe::Program { paths, .. } if !paths.is_empty());
+    let mut all_of_it = survey(&shell, &[Arch::X86_64], true).unwrap();
+    all_of_it.retain(|one| !elsewhere(&one.need));
     assert!(all_of_it.iter().all(|one| !one.found), "{all_of_it:?}");
 
     symlink("/bin/sh", temp.path().join("flex")).unwrap();
     std::fs::write(temp.path().join("bison"), "not executable").unwrap();
     std::fs::create_dir(temp.path().join("bc")).unwrap();
-    let missing = missing(&shell, &[Arch::X86_64], true).unwrap();
+    let mut missing = missing(&shell, &[Arch::X86_64], true).unwrap();
+    missing.retain(|need| !elsewhere(need));
     let lacks = |what: &str| missing.iter().any(|need| need.probe.to_string() == what);
     assert!(!lacks("flex") && lacks("bison") && lacks("bc") && lacks("<stdio.h>"));
     assert_eq!(missing.len() + 1, all_of_it.len());
@@ -99,8 +106,8 @@ fn composes_one_command() {
         })
         .collect();
     let line = |manager| {
-        let (words, unknown) = install_command(manager, &two);
-        (words.join(" "), unknown)
+        let (command, unknown) = install_command(manager, &two, |_| false);
+        (command.unwrap().words.join(" "), unknown)
     };
     assert_eq!(
         line(Manager::Apt),
@@ -118,22 +125,76 @@ fn composes_one_command() {
             vec!["x86_64-linux-gnu-gcc".to_owned()]
         )
     );
-    assert_eq!(install_command(Manager::Dnf, &[]), (vec![], vec![]));
+    assert_eq!(install_command(Manager::Dnf, &[], |_| false), (None, vec![]));
+}
+
+fn need(program: &str) -> Vec<Need> {
+    let mut all = needs().unwrap();
+    all.retain(|need| need.probe.to_string() == program);
+    all
+}
+
+#[test]
+fn a_package_has_other_names_elsewhere() {
+    let package = |manager, known: &str| {
+        let (command, _) = install_command(manager, &need("virtiofsd"), |name| name == known);
+        command.unwrap().words.pop().unwrap()
+    };
+    assert_eq!(package(Manager::Apt, "virtiofsd"), "virtiofsd");
+    assert_eq!(package(Manager::Apt, "nothing"), "qemu-system-common");
+    assert_eq!(package(Manager::Dnf, "nothing"), "virtiofsd");
+}
+
+#[test]
+fn cargo_brings_what_nobody_packages() {
+    let daemon = need("vhost-device-vsock");
+    assert_eq!(install_command(Manager::Apt, &daemon, |_| true), (None, vec![]));
+    let words = cargo_command(Manager::Apt, &daemon).unwrap().words.join(" ");
+    assert!(words.starts_with("cargo install --locked vhost-device-vsock@"), "{words}");
+    assert_eq!(cargo_command(Manager::Apt, &need("make")), None);
+}
+
+#[test]
+fn finds_a_program_that_is_not_on_the_path() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = Utf8PathBuf::from_path_buf(temp.path().to_owned()).unwrap();
+    let shell = Shell::for_tests();
+    shell.sh.set_var("PATH", "/nowhere");
+    shell.sh.set_var("CARGO_HOME", &dir);
+    let error = find(&shell, "vhost-device-vsock").unwrap_err();
+    assert_eq!(error.to_string(), "no `vhost-device-vsock` on this host");
+    assert_eq!(crate::diag::Failure::new(&error).hints, ["cargo xtask setup installs it"]);
+    std::fs::create_dir(dir.join("bin")).unwrap();
+    symlink("/bin/sh", dir.join("bin/vhost-device-vsock")).unwrap();
+    let found = find(&shell, "vhost-device-vsock").unwrap();
+    assert_eq!(found, dir.join("bin/vhost-device-vsock"));
+    // Only what cargo installs is looked for there.
+    symlink("/bin/sh", dir.join("bin/flex")).unwrap();
+    assert!(find(&shell, "flex").is_err());
+
+    let mut daemon = need("virtiofsd").remove(0);
+    if let Probe::Program { paths, .. } = &mut daemon.probe {
+        *paths = vec![dir.join("none"), dir.join("bin/flex")];
+    }
+    assert_eq!(located(&shell, &daemon), Some(dir.join("bin/flex")));
+    symlink("/bin/sh", dir.join("virtiofsd")).unwrap();
+    shell.sh.set_var("PATH", &dir);
+    assert_eq!(located(&shell, &daemon), Some(dir.join("virtiofsd")));
 }
 
 #[test]
 fn stale_lists_do_not_keep_a_package_away() {
     let temp = tempfile::tempdir().unwrap();
     let made = temp.path().join("made").to_str().unwrap().to_owned();
-    let refresh = vec!["false".to_owned()];
-    let install = vec!["touch".to_owned(), made.clone()];
+    let refresh = Command { words: vec!["false".to_owned()], may_fail: true };
+    let install = Command { words: vec!["touch".to_owned(), made.clone()], may_fail: false };
     let run = |commands| {
         let what = Installation { commands, unknown: vec![] };
         super::install(&Shell::for_tests(), Progress::Silent, &what)
     };
     run(vec![refresh.clone(), install.clone()]).unwrap();
     assert!(std::fs::exists(&made).unwrap());
-    let error = run(vec![install, refresh]).unwrap_err();
+    let error = run(vec![Command { may_fail: false, ..refresh }, install]).unwrap_err();
     assert_eq!(error.to_string(), "failed to run `false`: exit status 1");
 }
 
@@ -141,8 +202,8 @@ fn stale_lists_do_not_keep_a_package_away() {
 fn a_package_is_named_once() {
     let mut twice = needs().unwrap();
     twice.extend(needs().unwrap());
-    let (words, _) = install_command(Manager::Apt, &twice);
-    assert_eq!(words.iter().filter(|word| *word == "make").count(), 1);
+    let (command, _) = install_command(Manager::Apt, &twice, |_| false);
+    assert_eq!(command.unwrap().words.iter().filter(|word| *word == "make").count(), 1);
 }
 
 #[test]
