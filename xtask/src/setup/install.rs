@@ -143,7 +143,7 @@ pub(super) fn install_command(
 }
 
 /// Of "a | b" the first that is known, else the last.
-fn one_of<'a>(names: &'a str, knows: impl Fn(&str) -> bool) -> &'a str {
+fn one_of(names: &str, knows: impl Fn(&str) -> bool) -> &str {
     let mut each = names.split('|').map(str::trim);
     let last = each.next_back().unwrap_or(names);
     each.find(|name| knows(name)).unwrap_or(last)
