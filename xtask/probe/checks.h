@@ -42,4 +42,40 @@ check_fn check_hotplug_block, check_hotplug_cpu, check_hotplug_memory;
 /* module.c */
 check_fn check_module_load;
 
+/* cards.c */
+check_fn check_network_card, check_vlan;
+
+/* clock.c */
+check_fn check_clock_set;
+
+/* cpu.c */
+check_fn check_mitigations, check_entropy;
+
+/* events.c */
+check_fn check_eventfd, check_signalfd, check_timerfd, check_epoll, check_inotify;
+
+/* ipc.c */
+check_fn check_message_queues, check_sysv_ipc, check_futex;
+
+/* limits.c */
+check_fn check_cgroup_pids, check_cgroup_memory;
+
+/* namespaces.c */
+check_fn check_namespaces;
+
+/* netfilter.c */
+check_fn check_netfilter;
+
+/* network.c */
+check_fn check_loopback_routes, check_ipv6, check_sockets;
+
+/* security.c */
+check_fn check_seccomp, check_keyrings;
+
+/* storage.c */
+check_fn check_memfd, check_overlayfs, check_nfs, check_fuse;
+
+/* uevents.c */
+check_fn check_uevents;
+
 #endif

@@ -86,3 +86,49 @@ int file_wait(const char *path, int there, unsigned int milliseconds)
 	}
 	return 1;
 }
+
+void join(char *path, unsigned long size, const char *const *parts)
+{
+	for (; *parts; parts++) {
+		const char *from = *parts;
+
+		while (*from && size > 1) {
+			*path++ = *from++;
+			size--;
+		}
+	}
+	*path = 0;
+}
+
+/* struct linux_dirent64 of getdents64(2): in no UAPI header. */
+struct entry {
+	unsigned long long inode;
+	long long offset;
+	unsigned short size;
+	unsigned char type;
+	char name[];
+};
+
+long each_name(const char *folder, long (*take)(const char *name, void *argument), void *argument)
+{
+	char names[2048] __attribute__((aligned(8)));
+	long fd = sys_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), got, at, result = 0;
+
+	if (fd < 0)
+		return fd;
+	while (!result) {
+		got = sys_call(__NR_getdents64, fd, (long)names, sizeof(names), 0, 0);
+		if (got <= 0) {
+			result = got;
+			break;
+		}
+		for (at = 0; at < got && !result; at += ((struct entry *)(names + at))->size) {
+			const char *name = ((struct entry *)(names + at))->name;
+
+			if (!same(name, ".") && !same(name, ".."))
+				result = take(name, argument);
+		}
+	}
+	sys_close(fd);
+	return result;
+}

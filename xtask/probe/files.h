@@ -19,4 +19,11 @@ int file_exists(const char *path);
 /* Asks every 10 ms until the file is there (or gone, if not `there`), at most that long. */
 int file_wait(const char *path, int there, unsigned int milliseconds);
 
+/* Puts the parts of a path, the last of them null, into `path`. */
+void join(char *path, unsigned long size, const char *const *parts);
+#define JOIN(path, ...) join(path, sizeof(path), (const char *const[]){ __VA_ARGS__, 0 })
+
+/* Calls `take` for every name in a folder until it gives other than 0, which is the result. */
+long each_name(const char *folder, long (*take)(const char *name, void *argument), void *argument);
+
 #endif

@@ -12,15 +12,16 @@ __asm__(".text\n"
 	"	and $-16, %rsp\n"
 	"	call probe_main\n");
 
-long sys_call(long number, long a, long b, long c, long d, long e)
+long sys_call6(long number, long a, long b, long c, long d, long e, long f)
 {
 	long result;
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -33,7 +34,7 @@ __asm__(".text\n"
 	"	mov x0, sp\n"
 	"	bl probe_main\n");
 
-long sys_call(long number, long a, long b, long c, long d, long e)
+long sys_call6(long number, long a, long b, long c, long d, long e, long f)
 {
 	register long x8 __asm__("x8") = number;
 	register long x0 __asm__("x0") = a;
@@ -41,16 +42,22 @@ long sys_call(long number, long a, long b, long c, long d, long e)
 	register long x2 __asm__("x2") = c;
 	register long x3 __asm__("x3") = d;
 	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
 
 	__asm__ volatile("svc #0"
 			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
 			 : "memory");
 	return x0;
 }
 #else
 #error "no system call of this architecture is known"
 #endif
+
+long sys_call(long number, long a, long b, long c, long d, long e)
+{
+	return sys_call6(number, a, b, c, d, e, 0);
+}
 
 unsigned long long sys_clock_us(int clock)
 {

@@ -3,14 +3,12 @@
 #ifndef PROBE_SYS_H
 #define PROBE_SYS_H
 
-#include <asm/fcntl.h>
 #include <asm/poll.h>
 #include <asm/unistd.h>
+#include <linux/fcntl.h>
 #include <linux/stat.h>
 #include <linux/time_types.h>
 #include <linux/utsname.h>
-
-#define AT_FDCWD (-100)
 
 /* include/linux/socket.h: not in the UAPI headers, though part of the ABI. */
 #define AF_VSOCK 40
@@ -24,6 +22,7 @@
 #define CLOCK_BOOTTIME 7
 
 long sys_call(long number, long a, long b, long c, long d, long e);
+long sys_call6(long number, long a, long b, long c, long d, long e, long f);
 
 static inline long sys_open(const char *path, int flags)
 {
@@ -163,8 +162,28 @@ static inline long sys_getpid(void)
 	return sys_call(__NR_getpid, 0, 0, 0, 0, 0);
 }
 
+/* `flags`: AT_REMOVEDIR for a folder. */
+static inline long sys_unlink(const char *path, int flags)
+{
+	return sys_call(__NR_unlinkat, AT_FDCWD, (long)path, flags, 0, 0);
+}
+
+static inline long sys_send(int fd, const void *buf, unsigned long size, const void *address,
+			    unsigned int address_size)
+{
+	return sys_call6(__NR_sendto, fd, (long)buf, size, 0, (long)address, address_size);
+}
+
+static inline long sys_unshare(unsigned long flags)
+{
+	return sys_call(__NR_unshare, flags, 0, 0, 0, 0);
+}
+
 /* Microseconds on a clock; 0 if the kernel has no such clock. */
 unsigned long long sys_clock_us(int clock);
+
+void *memcpy(void *to, const void *from, unsigned long size);
+void *memset(void *to, int byte, unsigned long size);
 
 void sys_exit(int status) __attribute__((noreturn));
 

@@ -87,16 +87,24 @@ static const struct {
 } ERRORS[] = {
 	{ EPERM, "EPERM" },
 	{ ENOENT, "ENOENT" },
+	{ ESRCH, "ESRCH" },
+	{ EINTR, "EINTR" },
 	{ EIO, "EIO" },
 	{ ENXIO, "ENXIO" },
+	{ EBADF, "EBADF" },
+	{ ECHILD, "ECHILD" },
 	{ EAGAIN, "EAGAIN" },
 	{ ENOMEM, "ENOMEM" },
 	{ EACCES, "EACCES" },
+	{ EFAULT, "EFAULT" },
 	{ EBUSY, "EBUSY" },
 	{ EEXIST, "EEXIST" },
+	{ EXDEV, "EXDEV" },
 	{ ENODEV, "ENODEV" },
 	{ ENOTDIR, "ENOTDIR" },
 	{ EINVAL, "EINVAL" },
+	{ ENFILE, "ENFILE" },
+	{ EMFILE, "EMFILE" },
 	{ ENOTTY, "ENOTTY" },
 	{ ENOSPC, "ENOSPC" },
 	{ EROFS, "EROFS" },
@@ -108,7 +116,14 @@ static const struct {
 	{ EAFNOSUPPORT, "EAFNOSUPPORT" },
 	{ EADDRINUSE, "EADDRINUSE" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL" },
+	{ ENETDOWN, "ENETDOWN" },
+	{ ENETUNREACH, "ENETUNREACH" },
+	{ ECONNREFUSED, "ECONNREFUSED" },
+	{ EHOSTUNREACH, "EHOSTUNREACH" },
 	{ ETIMEDOUT, "ETIMEDOUT" },
+	{ ENOKEY, "ENOKEY" },
+	{ EDQUOT, "EDQUOT" },
+	{ EMSGSIZE, "EMSGSIZE" },
 };
 
 void add_error(struct text *text, const char *what, long result)
@@ -123,6 +138,6 @@ void add_error(struct text *text, const char *what, long result)
 			return;
 		}
 	}
-	add(text, "errno ");
+	add(text, result < 0 ? "errno " : "gave ");
 	add_number(text, result < 0 ? -result : result);
 }

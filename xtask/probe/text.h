@@ -23,7 +23,7 @@ void add_some(struct text *text, const char *chars, unsigned long len);
 void add_number(struct text *text, unsigned long long number);
 /* Microseconds as milliseconds: "12.345". */
 void add_ms(struct text *text, unsigned long long us);
-/* "`what`: ENOENT". */
+/* "`what`: ENOENT", and "`what`: gave 3" for what is no error and should have been one. */
 void add_error(struct text *text, const char *what, long result);
 
 #endif
