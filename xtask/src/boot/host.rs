@@ -98,6 +98,7 @@ impl<'a> Host<'a> {
             "driver": "virtio-blk-pci",
             "id": "plugged",
             "bus": slot.bus,
+            "addr": slot.device,
             "drive": "plugged",
             "serial": "plugged",
         });

@@ -30,6 +30,8 @@ pub(crate) struct Machine {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) bus: &'static str,
+    /// Its device number on that bus: a port has but one, a bridge keeps the first for itself.
+    pub(super) device: &'static str,
     pub(super) arguments: &'static [&'static str],
 }
 
@@ -75,7 +77,7 @@ const MACHINES: &[Machine] = &[
         // kernel can set its own by when it is emulated.
         name: "q35",
         globals: &[],
-        slot: Some(Slot { bus: "slot0", arguments: ROOT_PORT }),
+        slot: Some(Slot { bus: "slot0", device: "0", arguments: ROOT_PORT }),
         differs: "it has legacy hardware beside ACPI",
     },
     Machine {
@@ -84,7 +86,7 @@ const MACHINES: &[Machine] = &[
         hypervisors: &["stratovirt"],
         name: "q35",
         globals: &[],
-        slot: Some(Slot { bus: "slot0", arguments: NATIVE_PORT }),
+        slot: Some(Slot { bus: "slot0", device: "0", arguments: NATIVE_PORT }),
         differs: "SeaBIOS takes the place of EDK2",
     },
     Machine {
@@ -93,7 +95,7 @@ const MACHINES: &[Machine] = &[
         hypervisors: &[],
         name: "pc",
         globals: &[],
-        slot: Some(Slot { bus: "slot0", arguments: SHPC_BRIDGE }),
+        slot: Some(Slot { bus: "slot0", device: "1", arguments: SHPC_BRIDGE }),
         differs: "",
     },
     Machine {
@@ -111,7 +113,7 @@ const MACHINES: &[Machine] = &[
         hypervisors: &[],
         name: "virt,gic-version=max",
         globals: &[],
-        slot: Some(Slot { bus: "slot0", arguments: ROOT_PORT }),
+        slot: Some(Slot { bus: "slot0", device: "0", arguments: ROOT_PORT }),
         differs: "the device tree describes it, not ACPI",
     },
 ];

@@ -34,6 +34,7 @@ pub(crate) use accel::{Accel, AccelChoice, Accelerator, Experience, TRIAL, no_kv
 pub(crate) use console::{CheckResult, Outcome};
 pub(crate) use machine::Machine;
 pub(crate) use round::Asked;
+pub(crate) use run::Started;
 pub(crate) use verdict::{Phase, Verdict};
 
 use round::Round;
@@ -118,16 +119,29 @@ pub(crate) fn boot(
     request: &BootRequest<'_>,
     progress: Progress,
 ) -> Result<BootRecord> {
-    let (image, cache) = (request.image, request.cache_dir);
-    let image_sha256 = hash::of_file(image).context("failed to read the image to boot")?;
-    let machine = Machine::find(request.arch, request.bus, request.hypervisor)?;
-    let vmm = vmm_version(shell, &machine.program(), request.arch)?;
-    for dir in [request.work_dir, cache] {
-        std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
-    }
-    let probe = probe::build(shell, &probe::PROBE, request.arch, request.compiler, cache)?;
-    let boot = Boot { shell, request, progress, machine, vmm, image_sha256, probe };
-    boot.all()
+    let build = |cache: &Utf8Path| {
+        probe::build(shell, &probe::PROBE, request.arch, request.compiler, cache)
+    };
+    Boot::prepare(shell, request, progress, build)?.all()
+}
+
+/// Boots the image with a static program of the user's as its init, once, on a machine with all
+/// that the checks would need, and hands over each line of its console. It runs until the guest
+/// ends or the deadline passes.
+///
+/// # Errors
+/// As for `boot`.
+pub(crate) fn start(
+    shell: &Shell,
+    request: &BootRequest<'_>,
+    init: &Utf8Path,
+    progress: Progress,
+    on_line: impl FnMut(&str),
+) -> Result<Started> {
+    let boot = Boot::prepare(shell, request, progress, |_| Ok(init.to_owned()))?;
+    let (rounds, _) = round::rounds(boot.machine, request.checks);
+    let accelerator = boot.settled()?;
+    boot.start(&rounds[0], accelerator, on_line)
 }
 
 /// A boot that is ready to run.
@@ -138,10 +152,49 @@ struct Boot<'a> {
     machine: &'static Machine,
     vmm: String,
     image_sha256: String,
+    /// The guest's init.
     probe: Utf8PathBuf,
 }
 
-impl Boot<'_> {
+impl<'a> Boot<'a> {
+    fn prepare(
+        shell: &'a Shell,
+        request: &'a BootRequest<'a>,
+        progress: Progress,
+        init: impl FnOnce(&Utf8Path) -> Result<Utf8PathBuf>,
+    ) -> Result<Self> {
+        let (image, cache) = (request.image, request.cache_dir);
+        let image_sha256 = hash::of_file(image).context("failed to read the image to boot")?;
+        let machine = Machine::find(request.arch, request.bus, request.hypervisor)?;
+        let vmm = vmm_version(shell, &machine.program(), request.arch)?;
+        for dir in [request.work_dir, cache] {
+            let made = std::fs::create_dir_all(dir);
+            made.with_context(|| format!("failed to create folder {dir}"))?;
+        }
+        let probe = init(cache)?;
+        Ok(Boot { shell, request, progress, machine, vmm, image_sha256, probe })
+    }
+
+    /// What is known to work, without a trial.
+    fn settled(&self) -> Result<Accelerator> {
+        let request = self.request;
+        let known = Experience::recall(request.cache_dir, &self.vmm);
+        let (name, why) = match (request.accel, no_kvm(request.arch), known) {
+            (AccelChoice::Tcg, ..) => (Accel::Tcg, "asked for".to_owned()),
+            (AccelChoice::Kvm, Some(why), _) => {
+                return Err(anyhow!("failed to boot {} under KVM: {why}", request.image))
+                    .hint(|| "give --accel tcg, which emulates");
+            }
+            (AccelChoice::Kvm, None, _) => (Accel::Kvm, "asked for".to_owned()),
+            (AccelChoice::Auto, Some(why), _) => (Accel::Tcg, why),
+            (AccelChoice::Auto, None, Some(kept)) if kept.works => (Accel::Kvm, kept.why),
+            (AccelChoice::Auto, None, _) => {
+                (Accel::Tcg, "no guest is known to run under KVM".to_owned())
+            }
+        };
+        Ok(Accelerator::new(name, why))
+    }
+
     fn all(&self) -> Result<BootRecord> {
         let request = self.request;
         let (rounds, skipped) = round::rounds(self.machine, request.checks);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use camino::Utf8PathBuf;
+use serde::Serialize;
 use xshell::cmd;
 
-use super::accel::Accel;
+use super::accel::{Accel, Accelerator};
 use super::console::{CheckResult, Console, Start};
 use super::device::{self, Device};
 use super::host::Host;
@@ -17,6 +18,18 @@ use super::supply::{Files, Goods, Supplies};
 use super::verdict::{End, Verdict};
 use super::{Boot, initramfs};
 use crate::shell::{Finished, Next, Stream};
+
+/// How a boot with an init of the user's ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Started {
+    /// `ended`, `deadline` or `panicked`, or how QEMU failed.
+    pub(crate) how: String,
+    /// Neither the kernel nor QEMU failed.
+    pub(crate) fine: bool,
+    pub(crate) accelerator: Accelerator,
+    pub(crate) seconds: f64,
+    pub(crate) console_log: Utf8PathBuf,
+}
 
 /// What came of one run.
 #[derive(Debug)]
@@ -71,6 +84,30 @@ struct Heard {
 }
 
 impl Boot<'_> {
+    /// Runs a machine with all devices of the round and the user's own init, and hands over each
+    /// line of its console.
+    pub(super) fn start(
+        &self,
+        round: &Round,
+        accelerator: Accelerator,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<Started> {
+        let ready = self.make_ready(round, 0)?;
+        let heard =
+            self.listen(round, &ready, accelerator.name, self.request.deadline, |line| {
+                on_line(line);
+            })?;
+        let Heard { console, errors, finished, .. } = heard;
+        let (how, fine) = match (&console.panic, finished.timed_out, finished.success()) {
+            (Some(panic), ..) => (format!("kernel panic: {panic}"), false),
+            (None, true, _) => (format!("still ran after {} s", finished.elapsed.as_secs()), true),
+            (None, false, true) => ("the machine ended".to_owned(), true),
+            _ => (format!("QEMU failed: {}: {}", finished.how(), errors.join("\n")), false),
+        };
+        let seconds = finished.elapsed.as_secs_f64();
+        Ok(Started { how, fine, accelerator, seconds, console_log: ready.log })
+    }
+
     /// Runs the round of that number on a machine of its own.
     pub(super) fn run(
         &self,
@@ -80,7 +117,7 @@ impl Boot<'_> {
         deadline: Duration,
     ) -> Result<Ran> {
         let ready = self.make_ready(round, index)?;
-        let heard = self.listen(round, &ready, accel, deadline)?;
+        let heard = self.listen(round, &ready, accel, deadline, |_| {})?;
         let Heard { console, errors, flooded, finished, shutdown } = heard;
         let failed = !finished.success() && !finished.timed_out && !flooded;
         let end = End {
@@ -187,6 +224,7 @@ impl Boot<'_> {
         ready: &Ready,
         accel: Accel,
         deadline: Duration,
+        mut on_line: impl FnMut(&str),
     ) -> Result<Heard> {
         let Boot { shell, request, machine, .. } = self;
         let dir = ready.supplies.dir()?;
@@ -221,6 +259,7 @@ impl Boot<'_> {
                     return Next::Continue;
                 }
                 host.listen(&socket);
+                on_line(line);
                 if let Some(what) = console.line(line) {
                     host.serve(&what, guest);
                 }

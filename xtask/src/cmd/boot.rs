@@ -9,9 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use vmm_kernel::{ImageFormat, Manifest, Sniffed};
+use object::{Architecture, Object as _};
+use vmm_kernel::{Arch, ImageFormat, Manifest, Sniffed};
 
-use crate::boot::{AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, boot, module};
+use crate::boot::{
+    AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, Started, boot, module, start,
+};
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Level};
@@ -38,6 +41,9 @@ pub(crate) struct BootArgs {
     /// How long a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     deadline: u64,
+    /// Start this static program as the guest's init, in place of the checks, and show its console
+    #[arg(long, value_name = "FILE")]
+    init: Option<Utf8PathBuf>,
     /// One more option for the kernel's command line; may be given again
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     append: Vec<String>,
@@ -51,12 +57,16 @@ impl BootArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
         diag::tell_plan(ctx.progress, &plan);
-        if let (Some(image), 2..) = (&self.image, plan.targets.len()) {
+        let one = self.image.as_ref().or(self.init.as_ref());
+        if let (Some(file), 2..) = (one, plan.targets.len()) {
             let asked = anyhow!(
-                "failed to choose a machine for {image}: {} targets fit",
+                "failed to choose a machine for {file}: {} targets fit",
                 plan.targets.len()
             );
             return Err(asked).hint(|| "name one --arch, --type and --hypervisor");
+        }
+        if let Some(init) = &self.init {
+            return self.start(ctx, &workspace, &plan.conf_dir, &plan.targets[0], init);
         }
         let mut records = vec![];
         for target in &plan.targets {
@@ -73,6 +83,40 @@ impl BootArgs {
         conf_dir: &Utf8Path,
         target: &Target,
     ) -> Result<BootRecord> {
+        self.with(ctx, workspace, conf_dir, target, |request| {
+            boot(&ctx.shell, request, ctx.progress)
+        })
+    }
+
+    fn start(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        target: &Target,
+        init: &Utf8Path,
+    ) -> Result<Answer> {
+        refuse_other_than_programs(init, target)?;
+        let started = self.with(ctx, workspace, conf_dir, target, |request| {
+            let show = |line: &str| anstream::eprintln!("{line}");
+            start(&ctx.shell, request, init, ctx.progress, show)
+        })?;
+        ctx.print(&started, |started| {
+            let Started { how, seconds, console_log, .. } = started;
+            format!("{init}: {how} ({seconds:.1} s)\nconsole: {console_log}\n")
+        })?;
+        Ok(if started.fine { Answer::Yes } else { Answer::No })
+    }
+
+    /// Makes all ready for a boot of the target, and has it done.
+    fn with<T>(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        target: &Target,
+        run: impl FnOnce(&BootRequest<'_>) -> Result<T>,
+    ) -> Result<T> {
         let image = match &self.image {
             Some(image) => given(image, target)?,
             None => staged(workspace, target)?,
@@ -92,7 +136,7 @@ impl BootArgs {
             }
             _ => None,
         };
-        let request = BootRequest {
+        run(&BootRequest {
             image: &image,
             arch: target.arch,
             bus: target.bus,
@@ -107,8 +151,29 @@ impl BootArgs {
             append: &self.append,
             checks: &checks,
             module: built.as_deref().ok_or("no object tree of this image is here to build one in"),
-        };
-        boot(&ctx.shell, &request, ctx.progress)
+        })
+    }
+}
+
+/// A script or a program of another arch would only be a kernel panic.
+fn refuse_other_than_programs(init: &Utf8Path, target: &Target) -> Result<()> {
+    let bytes = std::fs::read(init).with_context(|| format!("failed to read init {init}"))?;
+    let file = object::File::parse(&*bytes).ok();
+    let wanted = match target.arch {
+        Arch::X86_64 => Architecture::X86_64,
+        Arch::Aarch64 => Architecture::Aarch64,
+    };
+    let failed = |why: &str| anyhow!("failed to start {init} on {}: {why}", target.arch);
+    match file {
+        Some(file) if file.architecture() != wanted => {
+            Err(failed(&format!("it is a program for {:?}", file.architecture())))
+        }
+        Some(file) if file.section_by_name(".interp").is_some() => {
+            Err(failed("it needs a dynamic loader, which the guest's root has not"))
+                .hint(|| "link it statically: for Rust, a -musl target")
+        }
+        Some(_) => Ok(()),
+        None => Err(failed("it is no ELF program")),
     }
 }
 

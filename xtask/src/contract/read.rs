@@ -18,67 +18,18 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "contract.toml";
 
-/// What the guest's checks are called (`xtask/probe`).
-pub(super) const PROBES: &[&str] = &[
-    "mount-proc",
-    "mount-sys",
-    "mount-dev",
-    "mount-dev-shm",
-    "mount-dev-pts",
-    "mount-run",
-    "cgroup-controllers",
-    "cgroup-v1",
-    "cgroup-pids-limit",
-    "cgroup-memory-limit",
-    "vsock-listen",
-    "vsock-debug-console",
-    "vsock-reuseport",
-    "vsock-answer",
-    "uevents",
-    "loopback-routes",
-    "sockets",
-    "hvc0",
-    "share-9p",
-    "share-virtiofs",
-    "block-class",
-    "virtio-blk",
-    "blk-ext4",
-    "blk-xfs",
-    "root-pmem",
-    "pmem-dax",
-    "root-vda",
-    "scsi-disk",
-    "nvdimm",
-    "entropy",
-    "network-card",
-    "hotplug-block",
-    "hotplug-cpu",
-    "hotplug-memory",
-    "namespaces",
-    "seccomp",
-    "keyrings",
-    "message-queues",
-    "sysv-ipc",
-    "eventfd",
-    "signalfd",
-    "timerfd",
-    "epoll",
-    "inotify",
-    "memfd",
-    "futex",
-    "overlayfs",
-    "module-load",
-    "nfs",
-    "fuse",
-    "vlan",
-    "netfilter",
-    "ipv6",
-    "clock-set",
-    "mitigations",
-    "poweroff",
-    "reboot",
-    "initrd-gzip",
-];
+/// Where the guest's checks have their names.
+const INIT: &str = include_str!("../../probe/init.c");
+
+/// What a boot shows by itself.
+const OF_BOOTS: [&str; 3] = ["initrd-gzip", "poweroff", "reboot"];
+
+/// The checks that a boot can make.
+pub(super) fn probes() -> Vec<&'static str> {
+    let name =
+        |line: &'static str| Some(line.trim().strip_prefix("{ \"")?.split_once("\", check_")?.0);
+    INIT.lines().filter_map(name).chain(OF_BOOTS).collect()
+}
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -170,7 +121,8 @@ fn validated(raw: RawCapability, hypervisors: &[&str], faults: &mut Faults) -> C
             fault(text, format!("capability `{}` has an empty {name}", id.get_ref()));
         }
     }
-    let names = [("hypervisor", &when.hypervisor, hypervisors), ("probe", &probe, PROBES)];
+    let probes = probes();
+    let names = [("hypervisor", &when.hypervisor, hypervisors), ("probe", &probe, &probes)];
     for (what, names, known) in names {
         for name in names.iter().filter(|name| !known.contains(&name.get_ref().as_str())) {
             let (word, near) = (name.get_ref(), did_you_mean(name.get_ref(), known));
