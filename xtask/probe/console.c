@@ -159,6 +159,20 @@ void klog_mark(void)
 	sys_seek(KMSG, 0, SEEK_END);
 }
 
+int klog_says(const char *words)
+{
+	char record[1024];
+	long size, at;
+
+	while ((size = sys_read(KMSG, record, sizeof(record) - 1)) > 0) {
+		record[size] = 0;
+		for (at = 0; at < size; at++)
+			if (after(record + at, words))
+				return 1;
+	}
+	return 0;
+}
+
 void klog_pass_on(void)
 {
 	struct text line;

@@ -31,5 +31,7 @@ int ask_host(struct text *reason, const char *what);
 /* The kernel's log: forget what it holds, then pass on what has come since. */
 void klog_mark(void);
 void klog_pass_on(void);
+/* Whether these words have come since; what was read for that is not passed on any more. */
+int klog_says(const char *words);
 
 #endif

@@ -91,6 +91,12 @@ enum outcome check_hotplug_cpu(struct text *reason)
 	if (!ask_host(reason, "plug-cpu"))
 		return FAIL;
 	if (!file_wait(ONLINE, 1, PLUG_MS)) {
+		/* arch/x86/kernel/acpi/boot.c, acpi_is_processor_usable: the kernel can do it. */
+		if (klog_says("Unable to map lapic to logical cpu number")) {
+			add(reason, "the kernel heard of the CPU; but where it sees no hypervisor that "
+				    "it knows, as under emulation, it keeps no place for one");
+			return SKIP;
+		}
 		add(reason, "the host plugged a CPU in, and none shows itself");
 		return FAIL;
 	}

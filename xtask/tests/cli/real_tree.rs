@@ -251,7 +251,7 @@ fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
         ("UNIX98_PTYS", "root-mounts", "micro-x86_64", "character.conf"),
         ("PVH", "pvh-entry", "micro-x86_64-cloud_hypervisor", "x86_64.conf"),
         ("MODULES", "modules", "mini-x86_64", "module.conf"),
-        ("HOTPLUG_PCI_SHPC", "hotplug-shpc", "mini-x86_64", "hotplug.conf"),
+        ("HOTPLUG_PCI_SHPC", "hotplug-bridge", "mini-x86_64", "hotplug.conf"),
         ("SECCOMP", "seccomp", "micro-x86_64", "security.conf"),
     ] {
         let young = symbol.ends_with("_V1");
