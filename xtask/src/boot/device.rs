@@ -1,8 +1,10 @@
 //! What a check needs of the machine: QEMU devices, and what the host has to bring for them. Data.
 
+use anyhow::{Result, anyhow};
 use vmm_kernel::{Arch, Bus};
 
 use super::machine::Machine;
+use crate::diag::{Hint, did_you_mean};
 
 /// Devices that some checks need. In the arguments, `{bus}` is the ending of a virtio device's
 /// name, `{dir}` the folder of the supplies.
@@ -250,6 +252,17 @@ pub(super) fn impossible(machine: &Machine, check: &str) -> Option<&'static str>
             && one.bus.is_none_or(|bus| bus == machine.bus)
     };
     IMPOSSIBLE.iter().find(fits).map(|one| one.why)
+}
+
+/// # Errors
+/// If one of these checks needs no device.
+pub(super) fn demand(checks: &[String]) -> Result<()> {
+    let known: Vec<&str> = DEVICES.iter().flat_map(|device| device.checks).copied().collect();
+    match checks.iter().find(|check| !known.contains(&check.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(anyhow!("no device is there for a check `{unknown}`"))
+            .hint(|| did_you_mean(unknown, &known)),
+    }
 }
 
 /// The devices that these checks need, in the order of the table.

@@ -59,6 +59,8 @@ pub(crate) struct BootRequest<'a> {
     pub(crate) compiler: &'a str,
     /// More options for the kernel's command line.
     pub(crate) append: &'a [String],
+    /// Checks that are made, though the machine lacks their devices.
+    pub(crate) without: &'a [String],
     /// In the order in which the guest makes them.
     pub(crate) checks: &'a [Asked],
     /// What `module-load` loads, built for this very kernel; or why there is none.
@@ -171,6 +173,7 @@ impl<'a> Boot<'a> {
             let made = std::fs::create_dir_all(dir);
             made.with_context(|| format!("failed to create folder {dir}"))?;
         }
+        device::demand(request.without)?;
         let probe = init(cache)?;
         Ok(Boot { shell, request, progress, machine, vmm, image_sha256, probe })
     }

@@ -153,7 +153,10 @@ impl Boot<'_> {
             Goods { shell, nonce: &nonce, probe: &self.probe, files: &none, log: &daemons };
         let mut unable = self.unable(round);
         let mut devices = vec![];
-        for device in device::devices(&round.checks) {
+        let without = self.request.without;
+        let left_out =
+            |device: &&Device| without.iter().any(|c| device.checks.contains(&c.as_str()));
+        for device in device::devices(&round.checks).filter(|device| !left_out(device)) {
             match self.bring(device, &mut supplies, &goods) {
                 Ok(arguments) => devices.extend(arguments),
                 Err(error) => {

@@ -41,6 +41,9 @@ pub(crate) struct BootArgs {
     /// How long a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     deadline: u64,
+    /// Leave out the devices that this check needs, to see it fail; may be given again
+    #[arg(long, value_name = "CHECK")]
+    without: Vec<String>,
     /// Start this static program as the guest's init, in place of the checks, and show its console
     #[arg(long, value_name = "FILE")]
     init: Option<Utf8PathBuf>,
@@ -149,6 +152,7 @@ impl BootArgs {
             cache_dir: &cache,
             compiler: &toolchain.tool("gcc"),
             append: &self.append,
+            without: &self.without,
             checks: &checks,
             module: built.as_deref().ok_or("no object tree of this image is here to build one in"),
         })
