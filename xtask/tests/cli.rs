@@ -12,5 +12,6 @@ mod cli {
     mod fixture;
     mod kept;
     mod measure;
+    mod real_boot;
     mod real_tree;
 }

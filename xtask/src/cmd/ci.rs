@@ -38,7 +38,7 @@ struct Step {
 }
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -95,6 +95,11 @@ const STEPS: [Step; 13] = [
         name: "boot",
         what: "both boot, and no check fails in the guest",
         run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64"),
+    },
+    Step {
+        name: "boot-failures",
+        what: "checks fail where what they look for is taken away",
+        run: |ci| ci.boot_failures(),
     },
 ];
 
@@ -202,7 +207,6 @@ impl Ci<'_> {
         Ok(finished)
     }
 
-    /// A part of what the script can do: one random configuration, on Kuasar's architectures.
     /// A part of what a script of this workspace does; Kuasar's has none.
     fn script(&self, path: &str, arguments: &[&str]) -> Result<Verdict> {
         let script = self.workspace.root.join(path);
@@ -241,6 +245,12 @@ impl Ci<'_> {
             self.show(test.env("GUEST_KERNEL_TREE", path.stdout.trim()))?;
         }
         Ok(Verdict::Passed)
+    }
+
+    fn boot_failures(&self) -> Result<Verdict> {
+        let test = "test --profile xtask --package xtask --test cli real_boot -- --nocapture";
+        let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
+        self.show(test.env("GUEST_KERNEL_BOOTS", "yes"))
     }
 
     /// Debian's `rustc-web` package under the host's cargo, unpacked below `target`: nothing is
