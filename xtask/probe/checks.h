@@ -23,7 +23,7 @@ check_fn check_cgroup_controllers, check_cgroup_v1;
 /* sockets.c */
 check_fn check_vsock_listen, check_vsock_debug, check_vsock_reuseport, check_vsock_answer;
 
-/* console.c */
+/* host.c */
 check_fn check_hvc0;
 
 /* shares.c */

@@ -21,12 +21,11 @@ void console_open(const char *nonce);
 /* Starts a line with the prefix and `kind`; `console_end` finishes and sends it. */
 void console_begin(struct text *line, const char *kind);
 void console_end(struct text *line);
+/* Sends it to another console than the guest's own. */
+void console_send(int fd, struct text *line);
 
 /* New in every boot; what the host put into files and disks for this one. */
 const char *nonce(void);
-
-/* Asks over hvc0, and waits for the answer. If it is not "ok", says in `reason` what it is. */
-int ask_host(struct text *reason, const char *what);
 
 /* The kernel's log: forget what it holds, then pass on what has come since. */
 void klog_mark(void);

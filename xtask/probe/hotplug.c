@@ -3,6 +3,7 @@
 #include "console.h"
 #include "disks.h"
 #include "files.h"
+#include "host.h"
 #include "sys.h"
 
 #define PLUG_MS 10000

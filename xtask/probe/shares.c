@@ -3,6 +3,7 @@
 #include "checks.h"
 #include "console.h"
 #include "files.h"
+#include "host.h"
 #include "sys.h"
 
 #include <linux/mount.h>

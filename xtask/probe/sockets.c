@@ -2,6 +2,7 @@
 /* Ports of Kuasar's vmm/task/src/main.rs: 1024 serves ttrpc, 1025 the debug console. */
 #include "checks.h"
 #include "console.h"
+#include "host.h"
 #include "sys.h"
 
 #include <asm/errno.h>

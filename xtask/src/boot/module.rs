@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::hash;
 use crate::shell::Shell;
 use crate::toolchain::Toolchain;
 
@@ -12,7 +13,14 @@ const SOURCE: &str = include_str!("../../probe/module/guest_probe.c");
 
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// Builds the module in `dir`, against a kernel's tree and object tree.
+/// Where the module for that image is, once it is built.
+pub(crate) fn place(dir: &Utf8Path, image_sha256: &str) -> Utf8PathBuf {
+    let mut identity = hash::of_bytes(format!("{image_sha256}\n{SOURCE}"));
+    identity.truncate(16);
+    dir.join(format!("module-{identity}.ko"))
+}
+
+/// Builds the module in `dir`, against a kernel's tree and object tree, and moves it to its place.
 ///
 /// # Errors
 /// If kbuild fails, with what it says.
@@ -22,7 +30,8 @@ pub(crate) fn build(
     tree: &Utf8Path,
     obj: &Utf8Path,
     dir: &Utf8Path,
-) -> Result<Utf8PathBuf> {
+    place: &Utf8Path,
+) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
     for (name, text) in [("guest_probe.c", SOURCE), ("Kbuild", "obj-m := guest_probe.o\n")] {
         let path = dir.join(name);
@@ -39,5 +48,6 @@ pub(crate) fn build(
             bail!("failed to build a module against {obj}: {}\n{}", done.how(), done.last_lines(8));
         }
     }
-    Ok(dir.join("guest_probe.ko"))
+    let made = dir.join("guest_probe.ko");
+    std::fs::rename(&made, place).with_context(|| format!("failed to move {made} to {place}"))
 }

@@ -49,6 +49,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "events.c",
     "files.c",
     "files.h",
+    "host.c",
+    "host.h",
     "hotplug.c",
     "init.c",
     "ipc.c",
@@ -183,6 +185,22 @@ fn identity(
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn every_program_compiles_without_a_word() {
+        let (shell, host) = (Shell::for_tests(), Arch::host().unwrap());
+        if !crate::toolchain::on_path(&shell, "gcc") {
+            eprintln!("skipped: there is no gcc");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(temp.path()).unwrap();
+        for program in [&PROBE, &MEASURE] {
+            let flags = [program.flags, &["-Werror"]].concat();
+            let strict = Program { flags: flags.leak(), ..*program };
+            build(&shell, &strict, host, "gcc", dir).unwrap();
+        }
+    }
 
     #[test]
     fn a_compiler_that_lacks_something_is_told_with_what_brings_it() {

@@ -206,7 +206,8 @@ fn asked(contract: &Contract, target: &Target, allowed: &[String]) -> Vec<Asked>
 
 const MODULE_CHECK: &str = "module-load";
 
-/// The module that the guest is to load, if the object tree of its kernel is still here.
+/// The module that the guest is to load, if it is built already or the object tree of its kernel is
+/// still here. Only building it waits for other runs.
 fn build_module(
     ctx: &Context,
     workspace: &Workspace,
@@ -214,12 +215,19 @@ fn build_module(
     toolchain: &Toolchain,
     work: &Utf8Path,
 ) -> Result<Option<Utf8PathBuf>> {
-    let Some((folder, _)) = Folder::that_made(&workspace.work, &manifest.sha256) else {
+    let place = module::place(work, &manifest.sha256);
+    if place.exists() {
+        return Ok(Some(place));
+    }
+    let folder = Folder::that_made(&workspace.work, &manifest.sha256);
+    let Some((folder, tree)) = folder.and_then(|(folder, _)| folder.tree().map(|t| (folder, t)))
+    else {
         return Ok(None);
     };
-    let Some(tree) = folder.tree() else { return Ok(None) };
     let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-    module::build(&ctx.shell, toolchain, &tree, &folder.obj(), &work.join("module")).map(Some)
+    let (obj, dir) = (folder.obj(), work.join("module"));
+    module::build(&ctx.shell, toolchain, &tree, &obj, &dir, &place)?;
+    Ok(Some(place))
 }
 
 /// The image that was given, if it is a kernel that the machine can enter.

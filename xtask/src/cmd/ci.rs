@@ -38,7 +38,7 @@ struct Step {
 }
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -99,11 +99,34 @@ const STEPS: [Step; 14] = [
     Step {
         name: "boot-failures",
         what: "checks fail where what they look for is taken away",
-        run: |ci| ci.boot_failures(),
+        run: |ci| ci.boot_failures("micro"),
+    },
+    Step {
+        name: "measure",
+        what: "no figure of theirs is past its budget",
+        run: |ci| ci.measure("--type micro --arch x86_64,aarch64"),
+    },
+    Step {
+        name: "mini",
+        what: "the same for mini on x86_64, if there is time",
+        run: |ci| ci.mini(),
+    },
+    Step {
+        name: "lacking",
+        what: "kernels built without what checks look for fail them; when named",
+        run: |ci| ci.lacking(),
     },
 ];
 
 const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64";
+
+const MINI: &str = "--type mini --arch x86_64";
+
+/// When a whole run has taken this long, it ends without what takes another quarter of an hour.
+const TIME_FOR_MINI: Duration = Duration::from_secs(40 * 60);
+
+/// Figures of before, of the default source's kernels.
+const BASELINE: &str = "ci/baselines/tcg.json";
 
 /// What became of a step.
 #[derive(Debug, Serialize)]
@@ -131,7 +154,7 @@ impl CiArgs {
         let wanted =
             |step: &&Step| self.steps.is_empty() || self.steps.iter().any(|n| n == step.name);
         let workspace = Workspace::read(&ctx.shell)?;
-        let ci = Ci { ctx, workspace };
+        let ci = Ci { ctx, workspace, named: self.steps.clone(), start: Instant::now() };
         let mut outcomes = vec![];
         for step in STEPS.iter().filter(wanted) {
             outcomes.push(ci.take(step)?);
@@ -145,6 +168,9 @@ impl CiArgs {
 struct Ci<'a> {
     ctx: &'a Context,
     workspace: Workspace,
+    /// The steps that were asked for; all of them, if empty.
+    named: Vec<String>,
+    start: Instant,
 }
 
 /// For any one step; the slowest one builds two kernels.
@@ -247,10 +273,48 @@ impl Ci<'_> {
         Ok(Verdict::Passed)
     }
 
-    fn boot_failures(&self) -> Result<Verdict> {
+    fn boot_failures(&self, kernels: &str) -> Result<Verdict> {
         let test = "test --profile xtask --package xtask --test cli real_boot -- --nocapture";
         let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
-        self.show(test.env("GUEST_KERNEL_BOOTS", "yes"))
+        self.show(test.env("GUEST_KERNEL_BOOTS", kernels))
+    }
+
+    /// Counts instructions, which a busy machine does not blur. The table is on stdout, and in a file
+    /// that a release note can take in.
+    fn measure(&self, targets: &str) -> Result<Verdict> {
+        if !self.workspace.root.join(BASELINE).exists() {
+            return Ok(Verdict::Skipped(format!("there is no {BASELINE}")));
+        }
+        let name = targets.split(' ').nth(1).unwrap_or_default();
+        let figures = self.workspace.work.join(format!("ci/{name}.md"));
+        self.xtask(&format!(
+            "measure {targets} --accel tcg --baseline {BASELINE} --markdown {figures}"
+        ))
+    }
+
+    fn mini(&self) -> Result<Verdict> {
+        let minutes = self.start.elapsed().as_secs() / 60;
+        if self.start.elapsed() > TIME_FOR_MINI {
+            let late = format!("{minutes} minutes are gone; `cargo xtask ci mini` takes it alone");
+            return Ok(Verdict::Skipped(late));
+        }
+        self.xtask(&format!("kernel {MINI}"))?;
+        self.xtask(&format!("boot {MINI} --deadline 300"))?;
+        self.boot_failures("mini")?;
+        self.measure(MINI)
+    }
+
+    /// Builds kernels that are of no other use, so only when asked for.
+    fn lacking(&self) -> Result<Verdict> {
+        if self.named.is_empty() {
+            let long =
+                "it builds kernels for half an hour; `cargo xtask ci lacking` takes it alone";
+            return Ok(Verdict::Skipped(long.to_owned()));
+        }
+        let tree = self.ask_xtask("source path")?;
+        let test = "test --profile xtask --package xtask --test cli lacking -- --nocapture";
+        let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
+        self.show(test.env("GUEST_KERNEL_LACKING", tree.stdout.trim()))
     }
 
     /// Debian's `rustc-web` package under the host's cargo, unpacked below `target`: nothing is

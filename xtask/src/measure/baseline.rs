@@ -23,7 +23,8 @@ pub(crate) struct Comparison {
     pub(crate) changes: Vec<Change>,
     /// Kernels whose figures were taken under other conditions, and which.
     pub(crate) unlike: Vec<Unlike>,
-    /// Kernels that are now made of something else: no reason to refuse, but to know.
+    /// Kernels that are now made of something else, or run by a VMM with later fixes: no reason to
+    /// refuse, but to know.
     pub(crate) made_of_other: Vec<Unlike>,
     /// In the baseline, and not measured.
     pub(crate) not_measured: Vec<String>,
@@ -98,9 +99,7 @@ impl Baseline {
     fn kernel(&self, before: &Measurement, now: &Measurement, into: &mut Comparison) {
         let mut changes = vec![];
         let kernel = &now.name;
-        if let Some(differences) = made_of_other(before, now) {
-            into.made_of_other.push(Unlike { kernel: kernel.clone(), differences });
-        }
+        let mut others = made_of_other(before, now);
         if before.format == now.format {
             let sizes = now.sizes.iter().filter_map(|(figure, now)| {
                 let before = before.sizes.get(figure)?;
@@ -113,16 +112,23 @@ impl Baseline {
         }
         for run in &now.runs {
             match like(before, run) {
-                Ok(before) => changes.extend(run.figures.iter().filter_map(|(figure, now)| {
-                    let before = before.figures.get(figure)?;
-                    Some(self.change(kernel, *figure, before.median, now.median))
-                })),
+                Ok(before) => {
+                    let (then, now) = (&before.conditions.vmm, &run.conditions.vmm);
+                    others.extend((then != now).then(|| format!("`{now}`, not `{then}`")));
+                    changes.extend(run.figures.iter().filter_map(|(figure, now)| {
+                        let before = before.figures.get(figure)?;
+                        Some(self.change(kernel, *figure, before.median, now.median))
+                    }));
+                }
                 Err(differences) => {
                     into.unlike.push(Unlike { kernel: kernel.clone(), differences });
                 }
             }
         }
         into.changes.extend(changes);
+        if !others.is_empty() {
+            into.made_of_other.push(Unlike { kernel: kernel.clone(), differences: others });
+        }
     }
 
     fn change(&self, kernel: &str, figure: Figure, before: u64, now: u64) -> Change {
@@ -147,8 +153,8 @@ fn like<'a>(before: &'a Measurement, now: &Run) -> Result<&'a Run, Vec<String>> 
     }
 }
 
-fn made_of_other(before: &Measurement, now: &Measurement) -> Option<Vec<String>> {
-    let (before, now) = (before.made_of.as_ref()?, now.made_of.as_ref()?);
+fn made_of_other(before: &Measurement, now: &Measurement) -> Vec<String> {
+    let (Some(before), Some(now)) = (&before.made_of, &now.made_of) else { return vec![] };
     let mut differences = vec![];
     if before.source != now.source {
         let name = |of: &super::MadeOf| format!("{} {}", of.source.name, of.source.version);
@@ -158,7 +164,7 @@ fn made_of_other(before: &Measurement, now: &Measurement) -> Option<Vec<String>>
     differences.extend(
         tools.filter(|(a, b)| a != b).map(|(now, before)| format!("`{now}`, not `{before}`")),
     );
-    (!differences.is_empty()).then_some(differences)
+    differences
 }
 
 impl Comparison {
@@ -253,6 +259,12 @@ mod tests {
         assert!(!comparison.passed);
         assert_eq!(comparison.unlike[0].differences, ["memory `512 MiB`, not `256 MiB`"]);
         assert!(comparison.changes.iter().all(|change| change.figure == Figure::Image));
+        let mut fixed = kernel("a", 1000, 5000);
+        fixed.runs[0].conditions.vmm.push_str(".23 (Debian 1:7.2+dfsg-7+deb12u19)");
+        let comparison = before.compare(&[fixed.clone()], true);
+        assert!(comparison.passed && comparison.made_of_other[0].differences.len() == 1);
+        fixed.runs[0].conditions.vmm = "QEMU emulator version 8.0.1".to_owned();
+        assert!(!before.compare(&[fixed], true).passed);
         let mut more = kernel("a", 1000, 5000);
         more.runs[0].conditions.samples = 5;
         assert!(before.compare(&[more], true).passed, "more samples are no other conditions");

@@ -53,6 +53,25 @@ impl Fixture {
         self.write("fragments/base.conf", fragment);
     }
 
+    /// This project's own lists and fragments without those symbols, and a contract that wants all and
+    /// requires nothing.
+    pub(super) fn own_fragments(&self, without: &[&str]) {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fragments");
+        copy(&own, &self.path("fragments"));
+        let asks = |line: &str| without.iter().any(|symbol| line == format!("CONFIG_{symbol}=y"));
+        for entry in std::fs::read_dir(self.path("fragments")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "conf") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let kept = text.lines().filter(|line| !asks(line)).map(|line| format!("{line}\n"));
+                std::fs::write(&path, kept.collect::<String>()).unwrap();
+            }
+        }
+        let contract = self.read("fragments/contract.toml").replace("level = \"wanted\"\n", "");
+        let wanted = contract.replace("[[capability]]\n", "[[capability]]\nlevel = \"wanted\"\n");
+        self.write("fragments/contract.toml", &wanted);
+    }
+
     pub(super) fn xtask(&self, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
