@@ -216,7 +216,12 @@ mod tests {
         std::fs::create_dir_all(folder.0.join("image")).unwrap();
         std::fs::write(folder.obj().join("x.cmd"), format!("{}/Makefile", tree.dir)).unwrap();
         let request = request(&[]);
-        let resolved = Resolved { dot_config: String::new(), findings: vec![], notes: vec![] };
+        let resolved = Resolved {
+            dot_config: String::new(),
+            findings: vec![],
+            notes: vec![],
+            brought: BTreeMap::new(),
+        };
         let later = SystemTime::now() + std::time::Duration::from_secs(1);
         let built = (resolved, "6.12.0".to_owned());
         let mut record =

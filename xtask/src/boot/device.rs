@@ -221,7 +221,11 @@ struct Impossible {
 
 const NO_ACPI: &str = "QEMU's virt machine announces it through ACPI only, which takes a firmware";
 
+const NO_PMEM: &str = "QEMU's virt machine has no virtio-pmem";
+
 const IMPOSSIBLE: &[Impossible] = &[
+    Impossible { check: "root-pmem", arch: Some(Arch::Aarch64), bus: None, why: NO_PMEM },
+    Impossible { check: "pmem-dax", arch: Some(Arch::Aarch64), bus: None, why: NO_PMEM },
     Impossible { check: "nvdimm", arch: Some(Arch::Aarch64), bus: None, why: NO_ACPI },
     Impossible { check: "hotplug-memory", arch: Some(Arch::Aarch64), bus: None, why: NO_ACPI },
     Impossible {

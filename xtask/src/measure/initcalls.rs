@@ -33,8 +33,18 @@ pub(crate) struct Initcall {
     pub(crate) object: Option<Utf8PathBuf>,
     /// What brought the object in.
     pub(crate) needs: Needs,
-    /// The line of a fragment for each of these symbols, as far as one asks for it.
-    pub(crate) asked: BTreeMap<String, Place>,
+    /// How each of these symbols came to be asked for, as far as that is known.
+    pub(crate) asked: BTreeMap<String, Asked>,
+}
+
+/// The line of a fragment that a symbol is in the kernel for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) place: Place,
+    /// The symbol of that line, and those on the way from it, each selected by the one before it;
+    /// empty where the line asks for the symbol itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) through: Vec<String>,
 }
 
 /// "initcall NAME+0x0/0x2d0 returned 0 after 880 usecs" (init/main.c, `trace_initcall_finish_cb`): the
@@ -91,11 +101,24 @@ impl Initcalls {
             call.needs = makefiles.needs(object, &is_on);
             call.object = Some(object.clone());
             for symbol in call.needs.symbols() {
-                let place = made.asked.get(symbol).cloned();
-                call.asked.extend(place.map(|place| (symbol.clone(), place)));
+                let asked = asked(made, symbol);
+                call.asked.extend(asked.map(|asked| (symbol.clone(), asked)));
             }
         }
         Ok(())
+    }
+}
+
+/// The way back from the symbol to a line of a fragment.
+fn asked(made: &Made, symbol: &str) -> Option<Asked> {
+    let mut through: Vec<String> = vec![];
+    loop {
+        let at = through.first().map_or(symbol, String::as_str);
+        if let Some(place) = made.asked.get(at) {
+            return Some(Asked { place: place.clone(), through });
+        }
+        let by = made.brought.get(at)?.clone();
+        through.insert(0, by);
     }
 }
 

@@ -30,7 +30,7 @@ use crate::shell::{Interrupted, Shell};
 pub(crate) use baseline::{Baseline, Change, Comparison};
 pub(crate) use figure::{FIGURES, Figure, Spread, Unit};
 pub(crate) use guest::Console;
-pub(crate) use initcalls::{Initcall, Initcalls};
+pub(crate) use initcalls::{Asked, Initcall, Initcalls};
 pub(crate) use makefile::Needs;
 pub(crate) use peers::{Lines, Peer, find as find_peers};
 
@@ -60,6 +60,8 @@ pub(crate) struct Made {
     pub(crate) dot_config: String,
     /// Symbols by this tree's names, and the lines that ask for them.
     pub(crate) asked: BTreeMap<String, Place>,
+    /// Who brought in the symbols that no line asks for.
+    pub(crate) brought: BTreeMap<String, String>,
     /// How many requested symbols the kernel lacks.
     pub(crate) missing: usize,
 }

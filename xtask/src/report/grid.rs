@@ -1,7 +1,8 @@
 //! What tables on a terminal and in Markdown have in common: cells, and what stands below them.
 
 use crate::measure::{
-    Clock, Conditions, FIGURES, Figure, Initcall, Initcalls, Measurement, Needs, Run, Spread, Unit,
+    Asked, Clock, Conditions, FIGURES, Figure, Initcall, Initcalls, Measurement, Needs, Run,
+    Spread, Unit,
 };
 
 /// A table's cells.
@@ -113,7 +114,7 @@ pub(super) fn initcalls(calls: &Initcalls) -> Grid {
     let header = ["INITCALL", "INSTRUCTIONS", "OBJECT", "SYMBOL", "ASKED BY"];
     let row = |call: &Initcall| {
         let object = call.object.as_ref().map_or("unknown", |object| object.as_str());
-        let asked: Vec<String> = call.asked.values().map(ToString::to_string).collect();
+        let asked: Vec<String> = call.asked.values().map(asked_by).collect();
         vec![
             call.function.clone(),
             thousands(call.us),
@@ -123,6 +124,16 @@ pub(super) fn initcalls(calls: &Initcalls) -> Grid {
         ]
     };
     Grid { header: header.map(str::to_owned).into(), rows: calls.slowest.iter().map(row).collect() }
+}
+
+/// "fragments/filesystem.conf:5", or with what stands between: "fragments/base.conf:24 by PROC_SYSCTL".
+fn asked_by(asked: &Asked) -> String {
+    let Asked { place, through } = asked;
+    if through.is_empty() {
+        place.to_string()
+    } else {
+        format!("{place} by {}", through.join(", "))
+    }
 }
 
 /// Where a clock counts an instruction as a nanosecond, a microsecond is a thousand of them.

@@ -8,7 +8,8 @@ use super::*;
 use crate::boot::Accel;
 use crate::fragment::Place;
 use crate::measure::{
-    Baseline, Clock, Conditions, Figure, Initcall, Initcalls, Measurement, Needs, Run, Spread,
+    Asked, Baseline, Clock, Conditions, Figure, Initcall, Initcalls, Measurement, Needs, Run,
+    Spread,
 };
 
 fn conditions(machine: &str, samples: usize) -> Conditions {
@@ -34,13 +35,17 @@ fn kernel(name: &str, machine: &str, image: u64, start: [u64; 3]) -> Measurement
         (Figure::RunInit, same(285_331)),
         (Figure::Resident, same(43_253_760)),
     ]);
-    let call = |function: &str, us, needs, asked: Option<&str>| Initcall {
+    let call = |function: &str, us, symbol: Option<&str>, through: &[&str]| Initcall {
         function: function.to_owned(),
         us,
         object: Some("net/ipv4/af_inet.o".into()),
-        needs,
-        asked: asked
-            .map(|path| ("INET".to_owned(), Place { path: path.into(), line: 4 }))
+        needs: symbol.map_or(Needs::Unknown, |symbol| Needs::Symbols(vec![symbol.to_owned()])),
+        asked: symbol
+            .map(|symbol| {
+                let place = Place { path: "net.conf".into(), line: 4 };
+                let through = through.iter().map(|&symbol| symbol.to_owned()).collect();
+                (symbol.to_owned(), Asked { place, through })
+            })
             .into_iter()
             .collect(),
     };
@@ -48,8 +53,9 @@ fn kernel(name: &str, machine: &str, image: u64, start: [u64; 3]) -> Measurement
         count: 241,
         total_us: 12_345,
         slowest: vec![
-            call("inet_init", 880, Needs::Symbols(vec!["INET".to_owned()]), Some("net.conf")),
-            call("a<b>_init", 9, Needs::Unknown, None),
+            call("inet_init", 880, Some("INET"), &[]),
+            call("init_p9", 12, Some("NET_9P"), &["9P_FS", "NETFS"]),
+            call("a<b>_init", 9, None, &[]),
         ],
     };
     Measurement {

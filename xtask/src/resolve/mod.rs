@@ -4,6 +4,7 @@
 
 mod answers;
 mod breach;
+mod brought;
 mod cause;
 mod diff;
 mod environment;
@@ -44,6 +45,9 @@ pub(crate) struct Resolved {
     pub findings: Vec<Finding>,
     /// Requests that the history translated or took out.
     pub notes: Vec<Note>,
+    /// Who selects or implies each symbol that comes of a request and is none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub brought: BTreeMap<String, String>,
 }
 
 /// A requested symbol that did not come out as asked.
@@ -90,7 +94,8 @@ pub(crate) fn resolve(
         let Assignment { symbol, value, place, text } = asked.clone();
         findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
     }
-    Resolved { dot_config, findings, notes }
+    let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, &asked);
+    Resolved { dot_config, findings, notes, brought }
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.

@@ -222,6 +222,7 @@ fn staged(workspace: &Workspace, conf_dir: &Utf8Path, target: &Target) -> Result
                 tree: folder.tree().unwrap_or_default(),
                 asked: asked(&requested.assignments, &record.resolved.notes),
                 missing: record.resolved.findings.len(),
+                brought: record.resolved.brought,
                 dot_config: record.resolved.dot_config,
             });
         }
@@ -282,6 +283,17 @@ struct Order<'a> {
     asks: Asks<'a>,
 }
 
+/// What an order comes to on the tree.
+struct Wish {
+    dot_config: String,
+    /// The line that asks for each symbol.
+    asked: BTreeMap<String, Place>,
+    /// Who brought in the symbols that no line asks for.
+    brought: BTreeMap<String, String>,
+    /// How many do not come out as asked.
+    missing: usize,
+}
+
 enum Asks<'a> {
     DotConfig(&'a str),
     /// As they are: nobody translates what others ask for.
@@ -309,7 +321,7 @@ impl<'a> Yard<'a> {
         let arch = order.machine.arch;
         let toolchain = args.toolchain(ctx, arch)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-        let (dot_config, asked, missing) = self.resolve(order, &toolchain)?;
+        let Wish { dot_config, asked, brought, missing } = self.resolve(order, &toolchain)?;
         if missing > 0 {
             let what = &order.name;
             ctx.progress.say(format_args!("{what}: {missing} symbols do not come out as asked"));
@@ -347,17 +359,13 @@ impl<'a> Yard<'a> {
                 tree: tree.dir.clone(),
                 dot_config,
                 asked,
+                brought,
                 missing,
             }),
         })
     }
 
-    /// The `.config`, the lines that ask for its symbols, and how many do not come out as asked.
-    fn resolve(
-        &self,
-        order: &Order<'_>,
-        toolchain: &Toolchain,
-    ) -> Result<(String, BTreeMap<String, Place>, usize)> {
+    fn resolve(&self, order: &Order<'_>, toolchain: &Toolchain) -> Result<Wish> {
         let Yard { ctx, workspace, tree, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {}", order.name));
         let kconfigs = Kconfigs::new(&ctx.shell, tree, &workspace.work);
@@ -369,13 +377,22 @@ impl<'a> Yard<'a> {
                 diag::tell_dot_config(ctx.progress, &kconfig, &problems);
                 let lines = fragment::parse_fragment(Utf8Path::new(&order.name), text)
                     .with_context(|| format!("failed to read {}", order.path))?;
-                (config.dot_config(), asked(&lines, &[]), 0)
+                Wish {
+                    dot_config: config.dot_config(),
+                    asked: asked(&lines, &[]),
+                    brought: BTreeMap::new(),
+                    missing: 0,
+                }
             }
             Asks::Fragments(lines) => {
                 let history = History::default();
                 let resolved = resolve(&kconfig, &tree.version, toolchain.arch, &history, lines);
-                let asked = asked(lines, &resolved.notes);
-                (resolved.dot_config, asked, resolved.findings.len())
+                Wish {
+                    asked: asked(lines, &resolved.notes),
+                    brought: resolved.brought,
+                    missing: resolved.findings.len(),
+                    dot_config: resolved.dot_config,
+                }
             }
         };
         bar.finish_and_clear();
