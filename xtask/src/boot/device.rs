@@ -214,8 +214,7 @@ pub(super) const DEVICES: &[Device] = &[
 /// A check that no machine of QEMU's can be asked for here.
 struct Impossible {
     check: &'static str,
-    arch: Option<Arch>,
-    bus: Option<Bus>,
+    on: fn(&Machine) -> bool,
     why: &'static str,
 }
 
@@ -224,37 +223,31 @@ const NO_ACPI: &str = "QEMU's virt machine announces it through ACPI only, which
 const NO_PMEM: &str = "QEMU's virt machine has no virtio-pmem";
 
 const IMPOSSIBLE: &[Impossible] = &[
-    Impossible { check: "root-pmem", arch: Some(Arch::Aarch64), bus: None, why: NO_PMEM },
-    Impossible { check: "pmem-dax", arch: Some(Arch::Aarch64), bus: None, why: NO_PMEM },
-    Impossible { check: "nvdimm", arch: Some(Arch::Aarch64), bus: None, why: NO_ACPI },
-    Impossible { check: "hotplug-memory", arch: Some(Arch::Aarch64), bus: None, why: NO_ACPI },
-    Impossible {
-        check: "hotplug-cpu",
-        arch: Some(Arch::Aarch64),
-        bus: None,
-        why: "QEMU's virt machine cannot plug CPUs",
-    },
+    Impossible { check: "root-pmem", on: is_virt, why: NO_PMEM },
+    Impossible { check: "pmem-dax", on: is_virt, why: NO_PMEM },
+    Impossible { check: "nvdimm", on: is_virt, why: NO_ACPI },
+    Impossible { check: "hotplug-memory", on: is_virt, why: NO_ACPI },
+    Impossible { check: "hotplug-cpu", on: is_virt, why: "QEMU's virt machine cannot plug CPUs" },
     Impossible {
         check: "hotplug-block",
-        arch: None,
-        bus: Some(Bus::Mmio),
+        on: |machine| machine.bus == Bus::Mmio,
         why: "nothing is plugged into a machine without PCI",
     },
+    Impossible { check: "hotplug-block", on: |machine| machine.slot.is_none(), why: NO_ACPI },
     Impossible {
         check: "poweroff",
-        arch: Some(Arch::X86_64),
-        bus: Some(Bus::Mmio),
+        on: |machine| machine.arch == Arch::X86_64 && machine.bus == Bus::Mmio,
         why: "a machine without ACPI has no way to power off",
     },
 ];
 
+fn is_virt(machine: &Machine) -> bool {
+    machine.arch == Arch::Aarch64
+}
+
 /// Why this machine cannot show a capability, whatever the kernel.
 pub(super) fn impossible(machine: &Machine, check: &str) -> Option<&'static str> {
-    let fits = |one: &&Impossible| {
-        one.check == check
-            && one.arch.is_none_or(|arch| arch == machine.arch)
-            && one.bus.is_none_or(|bus| bus == machine.bus)
-    };
+    let fits = |one: &&Impossible| one.check == check && (one.on)(machine);
     IMPOSSIBLE.iter().find(fits).map(|one| one.why)
 }
 
