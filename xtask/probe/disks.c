@@ -99,7 +99,7 @@ static int remounted_holds(struct text *reason, const char *device, const char *
 enum outcome disk_mounts(struct text *reason, const char *device, const char *type,
 			 const char *target, const char *data)
 {
-	struct text read = { 0 }, written = { 0 };
+	char written[64];
 	long result = mount_as_agent(type, device, target, 0, data);
 	int held;
 
@@ -108,16 +108,9 @@ enum outcome disk_mounts(struct text *reason, const char *device, const char *ty
 		add_error(reason, " mount", result);
 		return FAIL;
 	}
-	add(&read, target);
-	add(&read, "/from-host");
-	add(&written, target);
-	add(&written, "/from-guest");
-	held = file_holds(reason, chars(&read), nonce());
-	result = held ? file_make(chars(&written), nonce()) : 0;
-	if (result < 0)
-		add_error(reason, chars(&written), result);
-	held = held && result >= 0 &&
-	       remounted_holds(reason, device, type, target, data, chars(&written));
+	JOIN(written, target, "/from-guest");
+	held = file_exchange(reason, target, written, nonce()) &&
+	       remounted_holds(reason, device, type, target, data, written);
 	sys_umount(target);
 	if (!held)
 		return FAIL;

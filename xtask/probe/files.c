@@ -70,6 +70,20 @@ int file_holds(struct text *reason, const char *path, const char *words)
 	return 0;
 }
 
+int file_exchange(struct text *reason, const char *folder, const char *path, const char *words)
+{
+	char from_host[64];
+	long result;
+
+	JOIN(from_host, folder, "/from-host");
+	if (!file_holds(reason, from_host, words))
+		return 0;
+	result = file_make(path, words);
+	if (result < 0)
+		add_error(reason, path, result);
+	return result >= 0;
+}
+
 int file_exists(const char *path)
 {
 	return sys_access(path) >= 0;

@@ -15,6 +15,8 @@ long file_write(const char *path, const char *words);
 long file_make(const char *path, const char *words);
 /* The file holds `words` and nothing else; says in `reason` what it holds instead. */
 int file_holds(struct text *reason, const char *path, const char *words);
+/* The file that the host put below `folder` holds `words`, and one with the same is made at `path`. */
+int file_exchange(struct text *reason, const char *folder, const char *path, const char *words);
 int file_exists(const char *path);
 /* Asks every 10 ms until the file is there (or gone, if not `there`), at most that long. */
 int file_wait(const char *path, int there, unsigned int milliseconds);

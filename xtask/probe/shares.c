@@ -11,7 +11,7 @@
 static enum outcome shared(struct text *reason, const char *type, const char *data,
 			   const char *target, const char *ask)
 {
-	struct text from_host = { 0 }, from_guest = { 0 };
+	char written[64];
 	long result = mount_as_agent(type, "kuasar", target, MS_NODEV, data);
 	int seen;
 
@@ -19,15 +19,8 @@ static enum outcome shared(struct text *reason, const char *type, const char *da
 		add_error(reason, target, result);
 		return FAIL;
 	}
-	add(&from_host, target);
-	add(&from_host, "/from-host");
-	add(&from_guest, target);
-	add(&from_guest, "/from-guest");
-	seen = file_holds(reason, chars(&from_host), nonce());
-	result = seen ? file_make(chars(&from_guest), nonce()) : 0;
-	if (result < 0)
-		add_error(reason, chars(&from_guest), result);
-	seen = seen && result >= 0 && ask_host(reason, ask);
+	JOIN(written, target, "/from-guest");
+	seen = file_exchange(reason, target, written, nonce()) && ask_host(reason, ask);
 	result = sys_umount(target);
 	if (seen && result < 0) {
 		add_error(reason, "unmount", result);
