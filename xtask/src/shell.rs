@@ -5,8 +5,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use camino::Utf8Path;
 use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::progress::Progress;
 
@@ -76,6 +79,14 @@ impl Finished {
 pub(crate) enum Stream {
     Stdout,
     Stderr,
+}
+
+/// What a process that is spoken to reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Pipe,
+    /// A terminal that changes nothing of what is said.
+    Terminal,
 }
 
 /// What the reader of a running process's lines wants next.
@@ -153,13 +164,22 @@ impl Shell {
     pub(crate) fn converse(
         &self,
         cmd: impl Into<Command>,
+        input: Input,
         deadline: Duration,
         log: Option<&Utf8Path>,
         mut on_line: impl FnMut(&Speaker, Stream, &str) -> Next,
     ) -> Result<Finished> {
-        let mut group = self.spawn(cmd.into(), Stdio::piped())?;
-        let stdin = group.child.stdin.take().context("a process has no standard input")?;
-        let speaker = Speaker(Arc::new(Mutex::new(stdin)));
+        let (stdin, ours) = match input {
+            Input::Pipe => (Stdio::piped(), None),
+            Input::Terminal => {
+                let (ours, theirs) = terminal().context("failed to make a terminal")?;
+                (Stdio::from(theirs), Some(ours))
+            }
+        };
+        let mut group = self.spawn(cmd.into(), stdin)?;
+        let ours = ours.or_else(|| group.child.stdin.take().map(OwnedFd::from));
+        let ours = ours.context("a process has no standard input")?;
+        let speaker = Speaker(Arc::new(Mutex::new(File::from(ours))));
         self.pieces(group, deadline, log, |stream, piece| {
             on_line(&speaker, stream, &line_of(piece))
         })
@@ -234,9 +254,23 @@ fn line_of(piece: &[u8]) -> String {
     String::from_utf8_lossy(piece).trim_end_matches(['\r', '\n']).to_owned()
 }
 
+/// Both ends of a new terminal (pty(7)): ours, and the one that a process takes for its own. It
+/// becomes nobody's controlling terminal, and hands on each byte as it is.
+fn terminal() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let theirs = ioctl_tiocgptpeer(&ours, flags)?;
+    let mut mode = tcgetattr(&theirs)?;
+    mode.make_raw();
+    tcsetattr(&theirs, OptionalActions::Now, &mode)?;
+    Ok((ours, theirs))
+}
+
 /// Writes to a process's standard input.
 #[derive(Debug, Clone)]
-pub(crate) struct Speaker(Arc<Mutex<ChildStdin>>);
+pub(crate) struct Speaker(Arc<Mutex<File>>);
 
 impl Speaker {
     /// # Errors
@@ -427,6 +461,25 @@ mod tests {
         let done = done.unwrap();
         assert_eq!(seen, 3);
         assert!(!done.timed_out && done.how() == "killed by signal 15", "{done:?}");
+    }
+
+    #[test]
+    fn what_is_said_comes_as_it_was_to_a_pipe_and_to_a_terminal() {
+        let shell = Shell::for_tests();
+        let script = "test -t 0 && echo tty || echo pipe; read line; echo \"<$line>\"";
+        for (input, kind) in [(Input::Pipe, "pipe"), (Input::Terminal, "tty")] {
+            let mut heard = vec![];
+            let answer = cmd!(shell.sh, "sh -c {script}");
+            let done = shell.converse(answer, input, LONG, None, |speaker, _, line| {
+                if heard.is_empty() {
+                    speaker.say("a\tb").unwrap();
+                }
+                heard.push(line.to_owned());
+                Next::Continue
+            });
+            assert!(done.unwrap().success());
+            assert_eq!(heard, [kind, "<a\tb>"]);
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) fn no_kvm(arch: Arch) -> Option<String> {
     opened.err().map(|error| format!("/dev/kvm cannot be opened: {error}"))
 }
 
-/// Whether a kernel came to its init under KVM since the host booted, with this VMM.
+/// Whether a kernel came to its init under KVM since the host booted, with this VMM and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Experience {
     pub(super) boot_id: String,
@@ -84,15 +84,25 @@ impl Experience {
 
     /// What is known; nothing if the host or the VMM has changed since, or the file is unreadable.
     pub(crate) fn recall(dir: &Utf8Path, vmm: &str) -> Option<Self> {
-        let text = std::fs::read(dir.join(Self::FILE)).ok()?;
-        let kept: Experience = serde_json::from_slice(&text).ok()?;
-        (kept.boot_id == boot_id() && kept.vmm == vmm).then_some(kept)
+        Self::all(dir).into_iter().find(|kept| kept.vmm == vmm)
     }
 
     pub(crate) fn keep(&self, dir: &Utf8Path) -> Result<()> {
         let path = dir.join(Self::FILE);
-        let text = serde_json::to_vec_pretty(self).context("failed to write JSON")?;
+        let mut all = Self::all(dir);
+        all.retain(|kept| kept.vmm != self.vmm);
+        all.push(self.clone());
+        let text = serde_json::to_vec_pretty(&all).context("failed to write JSON")?;
         std::fs::write(&path, text).with_context(|| format!("failed to write {path}"))
+    }
+
+    /// Of every VMM, since this host booted.
+    fn all(dir: &Utf8Path) -> Vec<Self> {
+        let text = std::fs::read(dir.join(Self::FILE)).unwrap_or_default();
+        let mut all: Vec<Self> = serde_json::from_slice(&text).unwrap_or_default();
+        let now = boot_id();
+        all.retain(|kept| kept.boot_id == now);
+        all
     }
 }
 
@@ -115,6 +125,8 @@ mod tests {
         Experience::new("7.2", false, "hung").keep(dir).unwrap();
         assert_eq!(works("7.2"), Some(false));
         assert_eq!(works("8.0"), None);
+        Experience::new("8.0", true, "ran").keep(dir).unwrap();
+        assert_eq!((works("7.2"), works("8.0")), (Some(false), Some(true)));
         let now = Experience::new("7.2", true, "ran");
         Experience { boot_id: "earlier".to_owned(), ..now }.keep(dir).unwrap();
         assert_eq!(works("7.2"), None);

@@ -67,6 +67,8 @@ pub(super) struct Console {
     pub(super) said: Vec<Said>,
     /// The first panic; the ones that follow come of it.
     pub(super) panic: Option<String>,
+    /// A kernel began after init had, or after a panic: the VMM starts a guest again that resets.
+    pub(super) restarted: bool,
     /// Lines with this boot's nonce that are no word of the protocol.
     pub(super) garbled: Vec<String>,
     pub(super) last: VecDeque<String>,
@@ -81,6 +83,7 @@ impl Console {
             checks: vec![],
             said: vec![],
             panic: None,
+            restarted: false,
             garbled: vec![],
             last: VecDeque::new(),
         }
@@ -109,6 +112,9 @@ impl Console {
 
     fn kernel_line(&mut self, line: &str) {
         const PANIC: &str = "Kernel panic - not syncing: ";
+        // The kernel's first line (init/version.c). No console of its prints it once init has begun.
+        let ran = self.start.is_some() || self.panic.is_some();
+        self.restarted |= ran && line.contains("Linux version ");
         if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {
             self.panic = Some(line[at + PANIC.len()..].trim_end().to_owned());
         }

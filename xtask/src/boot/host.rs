@@ -9,14 +9,15 @@ use anyhow::{Context, Result, bail, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
-use super::machine::Machine;
+use super::machine::Slot;
 use super::qmp::{self, Qmp};
 use super::supply::VSOCK_HOST;
 use crate::shell::Speaker;
 
 /// What a boot's guest can ask of its host.
 pub(super) struct Host<'a> {
-    machine: &'static Machine,
+    /// Where the machine takes a device.
+    slot: Option<&'static Slot>,
     dir: &'a Utf8Path,
     nonce: &'a str,
     /// QEMU's control socket; none before the guest is known to run, or if QEMU does not speak.
@@ -26,8 +27,8 @@ pub(super) struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    pub(super) fn new(machine: &'static Machine, dir: &'a Utf8Path, nonce: &'a str) -> Self {
-        Host { machine, dir, nonce, qmp: None, deaf: None, connecting: None }
+    pub(super) fn new(slot: Option<&'static Slot>, dir: &'a Utf8Path, nonce: &'a str) -> Self {
+        Host { slot, dir, nonce, qmp: None, deaf: None, connecting: None }
     }
 
     /// The machine runs: from here on its end is heard of. A QEMU that is deaf has ended, or fails
@@ -93,7 +94,7 @@ impl<'a> Host<'a> {
     }
 
     fn plug_block(&mut self) -> Result<()> {
-        let slot = self.machine.slot.as_ref().context("the machine has no slot for it")?;
+        let slot = self.slot.context("the machine has no slot for it")?;
         let device = json!({
             "driver": "virtio-blk-pci",
             "id": "plugged",

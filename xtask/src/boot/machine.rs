@@ -128,6 +128,9 @@ const MACHINES: &[Machine] = &[
 /// to the log is never held back.
 const OPTIONS: &str = "panic=-1 oops=panic printk.devkmsg=on";
 
+/// The name of QEMU's control socket.
+pub(super) const QMP: &str = "qmp.sock";
+
 /// Memory devices come on top of the guest's memory, below this many GiB in all.
 const MEMORY_ROOM: &str = "slots=4,maxmem=8G";
 
@@ -155,23 +158,12 @@ impl Machine {
         if self.bus == Bus::Pci { "pci" } else { "device" }
     }
 
-    /// The kernel's command line. The consoles go from the one that works first to the one that
-    /// Kuasar uses; the last that exists is the guest's /dev/console.
-    fn command_line(&self, vm: &Vm<'_>) -> String {
-        let arch = match self.arch {
-            Arch::X86_64 => "earlycon=uart8250,io,0x3f8 console=ttyS0 reboot=t",
-            Arch::Aarch64 => "earlycon=pl011,mmio32,0x9000000 console=ttyAMA0",
-        };
-        let end = if vm.restarts { "restart" } else { "poweroff" };
-        let mut line =
-            format!("{arch} console=hvc0 {OPTIONS} probe_nonce={} probe_end={end}", vm.nonce);
-        if let Root::Disk(options) = vm.root {
-            let _ = write!(line, " {options} init=/init");
+    /// The kernel's options for its consoles, and for how it resets.
+    fn options(&self) -> &'static str {
+        match self.arch {
+            Arch::X86_64 => "earlycon=uart8250,io,0x3f8 console=ttyS0 reboot=t console=hvc0",
+            Arch::Aarch64 => "earlycon=pl011,mmio32,0x9000000 console=ttyAMA0 console=hvc0",
         }
-        for option in vm.append {
-            let _ = write!(line, " {option}");
-        }
-        line
     }
 
     /// The model of `-cpu`.
@@ -214,11 +206,11 @@ impl Machine {
             "-device",
             "virtconsole,chardev=hvc0",
             "-qmp",
-            &format!("unix:{},server=on,wait=off", vm.qmp),
+            &format!("unix:{},server=on,wait=off", vm.dir.join(QMP)),
             "-kernel",
             vm.image.as_str(),
             "-append",
-            &self.command_line(vm),
+            &vm.command_line(self.options()),
         ]
         .map(str::to_owned)
         .into();
@@ -252,6 +244,22 @@ pub(super) struct Vm<'a> {
     pub(super) restarts: bool,
     pub(super) append: &'a [String],
     pub(super) devices: &'a [String],
-    /// QEMU's control socket.
-    pub(super) qmp: &'a Utf8Path,
+    /// For its sockets.
+    pub(super) dir: &'a Utf8Path,
+}
+
+impl Vm<'_> {
+    /// The kernel's command line. The consoles in a machine's `options` go from the one that works
+    /// first to the one that Kuasar uses; the last that exists is the guest's /dev/console.
+    pub(super) fn command_line(&self, options: &str) -> String {
+        let end = if self.restarts { "restart" } else { "poweroff" };
+        let mut line = format!("{options} {OPTIONS} probe_nonce={} probe_end={end}", self.nonce);
+        if let Root::Disk(options) = self.root {
+            let _ = write!(line, " {options} init=/init");
+        }
+        for option in self.append {
+            let _ = write!(line, " {option}");
+        }
+        line
+    }
 }

@@ -1,5 +1,6 @@
-//! Boots an image in a machine of QEMU's that stands in for the hypervisor's, with a probe as its
-//! init that does what Kuasar's guest agent does first, and judges what the guest says.
+//! Boots an image in a machine of QEMU's that stands in for the hypervisor's, or in the hypervisor's
+//! own VMM, with a probe as its init that does what Kuasar's guest agent does first, and judges what
+//! the guest says.
 
 mod accel;
 mod console;
@@ -8,14 +9,17 @@ mod host;
 pub(crate) mod initramfs;
 mod machine;
 pub(crate) mod module;
+mod own;
 pub(crate) mod probe;
 mod qmp;
+mod real;
 mod round;
 mod run;
 mod supply;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod vmm;
 
 use std::time::Duration;
 
@@ -35,10 +39,12 @@ pub(crate) use console::{CheckResult, Outcome};
 pub(crate) use machine::Machine;
 pub(crate) use round::Asked;
 pub(crate) use run::Started;
-pub(crate) use verdict::{Phase, Verdict};
+pub(crate) use verdict::Verdict;
+pub(crate) use vmm::VmmChoice;
 
 use round::Round;
 use run::Ran;
+use vmm::Vmm;
 
 /// What to boot, and how.
 #[derive(Debug)]
@@ -48,6 +54,7 @@ pub(crate) struct BootRequest<'a> {
     pub(crate) bus: Bus,
     pub(crate) kernel_type: KernelType,
     pub(crate) hypervisor: &'a str,
+    pub(crate) vmm: VmmChoice,
     pub(crate) accel: AccelChoice,
     pub(crate) memory_mib: u32,
     pub(crate) deadline: Duration,
@@ -87,9 +94,12 @@ pub(crate) struct BootRecord {
     pub(crate) kernel_release: Option<String>,
     /// On the guest's boot clock when init starts. An emulated clock is no measure of speed.
     pub(crate) init_after_ms: Option<f64>,
-    /// The machine that stood in, and in what it is not the hypervisor's.
+    /// QEMU took the hypervisor's place.
+    pub(crate) stands_in: bool,
+    /// Which machine it was, and in what it is not the hypervisor's.
     pub(crate) machine: String,
     pub(crate) differs: String,
+    /// The VMM's name and version, in its words.
     pub(crate) vmm: String,
     pub(crate) accelerator: Accelerator,
     pub(crate) memory_mib: u32,
@@ -114,8 +124,8 @@ pub(crate) struct Checked {
 /// where it is KVM that fails.
 ///
 /// # Errors
-/// If the boot could not be tried: no QEMU, no compiler, no image, or KVM was asked for and does not
-/// work here. A boot that fails is a record.
+/// If the boot could not be tried: no VMM, no compiler, no image, or KVM was asked for, as the
+/// hypervisor's own VMM does, and does not work here. A boot that fails is a record.
 pub(crate) fn boot(
     shell: &Shell,
     request: &BootRequest<'_>,
@@ -141,7 +151,7 @@ pub(crate) fn start(
     on_line: impl FnMut(&str),
 ) -> Result<Started> {
     let boot = Boot::prepare(shell, request, progress, |_| Ok(init.to_owned()))?;
-    let (rounds, _) = round::rounds(boot.machine, request.checks);
+    let (rounds, _) = round::rounds(boot.vmm, request.checks);
     let accelerator = boot.settled()?;
     boot.start(&rounds[0], accelerator, on_line)
 }
@@ -151,8 +161,8 @@ struct Boot<'a> {
     shell: &'a Shell,
     request: &'a BootRequest<'a>,
     progress: Progress,
-    machine: &'static Machine,
-    vmm: String,
+    vmm: Vmm,
+    version: String,
     image_sha256: String,
     /// The guest's init.
     probe: Utf8PathBuf,
@@ -167,21 +177,25 @@ impl<'a> Boot<'a> {
     ) -> Result<Self> {
         let (image, cache) = (request.image, request.cache_dir);
         let image_sha256 = hash::of_file(image).context("failed to read the image to boot")?;
-        let machine = Machine::find(request.arch, request.bus, request.hypervisor)?;
-        let vmm = vmm_version(shell, &machine.program(), request.arch)?;
+        let vmm = Vmm::find(request.vmm, request.arch, request.bus, request.hypervisor)?;
+        let version = vmm_version(shell, &vmm.program()).hint(|| how_to_get(vmm, request.arch))?;
+        own::demand(vmm, request)?;
         for dir in [request.work_dir, cache] {
             let made = std::fs::create_dir_all(dir);
             made.with_context(|| format!("failed to create folder {dir}"))?;
         }
         device::demand(request.without)?;
         let probe = init(cache)?;
-        Ok(Boot { shell, request, progress, machine, vmm, image_sha256, probe })
+        Ok(Boot { shell, request, progress, vmm, version, image_sha256, probe })
     }
 
     /// What is known to work, without a trial.
     fn settled(&self) -> Result<Accelerator> {
         let request = self.request;
-        let known = Experience::recall(request.cache_dir, &self.vmm);
+        if !self.vmm.stands_in() {
+            return self.kvm_or_nothing().map(|(accelerator, _)| accelerator);
+        }
+        let known = Experience::recall(request.cache_dir, &self.version);
         let (name, why) = match (request.accel, no_kvm(request.arch), known) {
             (AccelChoice::Tcg, ..) => (Accel::Tcg, "asked for".to_owned()),
             (AccelChoice::Kvm, Some(why), _) => {
@@ -200,7 +214,7 @@ impl<'a> Boot<'a> {
 
     fn all(&self) -> Result<BootRecord> {
         let request = self.request;
-        let (rounds, skipped) = round::rounds(self.machine, request.checks);
+        let (rounds, skipped) = round::rounds(self.vmm, request.checks);
         let (accelerator, first) = self.choose(&rounds[0])?;
         let mut ran = vec![first];
         for (index, round) in rounds.iter().enumerate().skip(1) {
@@ -214,6 +228,9 @@ impl<'a> Boot<'a> {
     /// Takes the accelerator that was asked for, or finds out which one works.
     fn choose(&self, round: &Round) -> Result<(Accelerator, Ran)> {
         let request = self.request;
+        if !self.vmm.stands_in() {
+            return self.under_own_vmm(round);
+        }
         let forced = request.accel == AccelChoice::Kvm;
         let run = |name, why: String| {
             Ok((Accelerator::new(name, why), self.run(round, 0, name, request.deadline)?))
@@ -228,7 +245,7 @@ impl<'a> Boot<'a> {
             }
             return run(Accel::Tcg, why);
         }
-        match Experience::recall(request.cache_dir, &self.vmm) {
+        match Experience::recall(request.cache_dir, &self.version) {
             Some(kept) if kept.works => {
                 run(Accel::Kvm, if forced { "asked for".to_owned() } else { kept.why })
             }
@@ -247,7 +264,7 @@ impl<'a> Boot<'a> {
         let kvm = Accelerator::new(Accel::Kvm, why);
         let ran = self.run(round, 0, Accel::Kvm, limit)?;
         let stuck = match &ran.verdict {
-            Verdict::TimedOut { phase: Phase::Nothing | Phase::Kernel, .. } => {
+            Verdict::TimedOut { phase, .. } if phase.is_before_init() => {
                 format!("under KVM, a guest did not come to its init within {} s", limit.as_secs())
             }
             Verdict::VmmFailed { .. } => {
@@ -276,7 +293,7 @@ impl<'a> Boot<'a> {
     }
 
     fn keep(&self, works: bool, why: &str) -> Result<()> {
-        Experience::new(&self.vmm, works, why).keep(self.request.cache_dir)
+        Experience::new(&self.version, works, why).keep(self.request.cache_dir)
     }
 
     fn record(
@@ -310,9 +327,10 @@ impl<'a> Boot<'a> {
             hypervisor: request.hypervisor.to_owned(),
             kernel_release,
             init_after_ms,
-            machine: self.machine.name.to_owned(),
-            differs: self.machine.differs.to_owned(),
-            vmm: self.vmm.clone(),
+            stands_in: self.vmm.stands_in(),
+            machine: self.vmm.name().to_owned(),
+            differs: self.vmm.differs().to_owned(),
+            vmm: self.version.clone(),
             accelerator,
             memory_mib: request.memory_mib,
             seconds,
@@ -344,11 +362,22 @@ fn of_checks(checks: &[Checked]) -> Verdict {
     if failed.is_empty() { Verdict::Passed } else { Verdict::ChecksFailed { checks: failed } }
 }
 
+fn how_to_get(vmm: Vmm, arch: Arch) -> String {
+    if vmm.is_qemu() {
+        return get_qemu(arch);
+    }
+    let program = vmm.program();
+    format!("put `{program}` on the PATH, or leave out --vmm, and QEMU stands in for it")
+}
+
+pub(crate) fn get_qemu(arch: Arch) -> String {
+    format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it")
+}
+
 /// The first line of `program --version`.
-pub(crate) fn vmm_version(shell: &Shell, program: &str, arch: Arch) -> Result<String> {
-    let asked = shell
-        .run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20))
-        .hint(|| format!("a boot needs QEMU; `cargo xtask setup --arch {arch}` installs it"))?;
+pub(crate) fn vmm_version(shell: &Shell, program: &str) -> Result<String> {
+    let version = cmd!(shell.sh, "{program} --version");
+    let asked = shell.run(version, Duration::from_secs(20))?;
     match asked.stdout.lines().next() {
         Some(line) if asked.success() => Ok(line.trim().to_owned()),
         _ => bail!("failed to ask `{program} --version`: {}", asked.how()),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::console::{CheckResult, Outcome};
-use super::device::{DiskRoot, PMEM, VDA, impossible};
-use super::machine::Machine;
+use super::device::{DiskRoot, PMEM, VDA};
+use super::vmm::Vmm;
 
 /// One check that a boot is to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,22 +42,25 @@ const POWEROFF: &str = "poweroff";
 /// What any init needs before it can look at its root.
 const FIRST: [&str; 3] = ["mount-proc", "mount-sys", "mount-dev"];
 
-/// How QEMU's reason for the end is called when a check has passed (ShutdownCause of its
-/// qapi/run-state.json).
-const ENDS: [(&str, &str); 2] = [(REBOOT, "guest-reset"), (POWEROFF, "guest-shutdown")];
+/// What the machine's end is called when a check has passed: QEMU's words (ShutdownCause of its
+/// qapi/run-state.json), for every VMM.
+const ENDS: [(&str, &str); 2] = [(REBOOT, RESET), (POWEROFF, SHUTDOWN)];
 
-/// The rounds, and the checks that this machine cannot show, with the reason.
-pub(super) fn rounds(machine: &Machine, asked: &[Asked]) -> (Vec<Round>, Vec<CheckResult>) {
+pub(super) const RESET: &str = "guest-reset";
+pub(super) const SHUTDOWN: &str = "guest-shutdown";
+
+/// The rounds, and the checks that cannot be shown there, with the reason.
+pub(super) fn rounds(vmm: Vmm, asked: &[Asked]) -> (Vec<Round>, Vec<CheckResult>) {
     let mut impossible_ones = vec![];
     let mut names: Vec<&str> = vec![];
     for check in asked.iter().map(|asked| asked.check.as_str()) {
-        match impossible(machine, check) {
+        match vmm.impossible(check) {
             Some(why) => impossible_ones.push(skipped(check, why)),
             None => names.push(check),
         }
     }
     let wants = |name: &str| names.contains(&name);
-    let can_power_off = impossible(machine, POWEROFF).is_none();
+    let can_power_off = vmm.impossible(POWEROFF).is_none();
     let mut ends: Vec<&'static str> =
         [REBOOT, POWEROFF].into_iter().filter(|end| wants(end)).collect();
     if ends.is_empty() {
@@ -115,7 +118,7 @@ fn shown(name: &str, started: bool, ended: Option<&str>) -> CheckResult {
         );
     };
     let passed = ended == Some(wanted);
-    let reason = format!("QEMU says of the machine's end: {}", ended.unwrap_or("nothing"));
+    let reason = format!("how the machine ended: {}", ended.unwrap_or("nobody knows"));
     result(name, if passed { Outcome::Pass } else { Outcome::Fail }, reason)
 }
 
@@ -130,13 +133,14 @@ fn result(name: &str, outcome: Outcome, reason: String) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::machine::Machine;
     use vmm_kernel::{Arch, Bus};
 
     fn plan(arch: Arch, bus: Bus, names: &[&str]) -> (Vec<Round>, Vec<CheckResult>) {
-        let machine = Machine::find(arch, bus, "any").unwrap();
+        let vmm = Vmm::StandIn(Machine::find(arch, bus, "any").unwrap());
         let asked =
             |check: &&str| Asked { check: (*check).to_owned(), wanted_by: vec![], required: true };
-        rounds(machine, &names.iter().map(asked).collect::<Vec<_>>())
+        rounds(vmm, &names.iter().map(asked).collect::<Vec<_>>())
     }
 
     #[test]

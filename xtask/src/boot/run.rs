@@ -12,19 +12,20 @@ use super::accel::{Accel, Accelerator};
 use super::console::{CheckResult, Console, Start};
 use super::device::{self, Device};
 use super::host::Host;
-use super::machine::{Root, Vm};
-use super::round::{From, Round, skipped};
+use super::machine::{QMP, Root, Vm};
+use super::round::{From, RESET, Round, SHUTDOWN, skipped};
 use super::supply::{Files, Goods, Supplies};
 use super::verdict::{End, Verdict};
+use super::vmm::Call;
 use super::{Boot, initramfs};
 use crate::shell::{Finished, Next, Stream};
 
 /// How a boot with an init of the user's ended.
 #[derive(Debug, Serialize)]
 pub(crate) struct Started {
-    /// `ended`, `deadline` or `panicked`, or how QEMU failed.
+    /// `ended`, `deadline` or `panicked`, or how the VMM failed.
     pub(crate) how: String,
-    /// Neither the kernel nor QEMU failed.
+    /// Neither the kernel nor the VMM failed.
     pub(crate) fine: bool,
     pub(crate) accelerator: Accelerator,
     pub(crate) seconds: f64,
@@ -66,7 +67,7 @@ const MODULE: &str = "guest_probe.ko";
 struct Ready {
     supplies: Supplies,
     nonce: String,
-    /// The options of QEMU's for the devices that the checks need.
+    /// What the VMM is told of the devices that the checks need.
     devices: Vec<String>,
     initramfs: Utf8PathBuf,
     log: Utf8PathBuf,
@@ -80,7 +81,8 @@ struct Heard {
     errors: Vec<String>,
     flooded: bool,
     finished: Finished,
-    shutdown: Option<String>,
+    /// How the machine ended: `RESET`, `SHUTDOWN` or another word of QEMU's.
+    ended: Option<String>,
 }
 
 impl Boot<'_> {
@@ -102,7 +104,7 @@ impl Boot<'_> {
             (Some(panic), ..) => (format!("kernel panic: {panic}"), false),
             (None, true, _) => (format!("still ran after {} s", finished.elapsed.as_secs()), true),
             (None, false, true) => ("the machine ended".to_owned(), true),
-            _ => (format!("QEMU failed: {}: {}", finished.how(), errors.join("\n")), false),
+            _ => (format!("the VMM failed: {}: {}", finished.how(), errors.join("\n")), false),
         };
         let seconds = finished.elapsed.as_secs_f64();
         Ok(Started { how, fine, accelerator, seconds, console_log: ready.log })
@@ -118,8 +120,9 @@ impl Boot<'_> {
     ) -> Result<Ran> {
         let ready = self.make_ready(round, index)?;
         let heard = self.listen(round, &ready, accel, deadline, |_| {})?;
-        let Heard { console, errors, flooded, finished, shutdown } = heard;
-        let failed = !finished.success() && !finished.timed_out && !flooded;
+        let Heard { console, errors, flooded, finished, ended } = heard;
+        let killed = finished.timed_out || flooded || console.restarted;
+        let failed = !finished.success() && !killed;
         let end = End {
             timed_out: finished.timed_out.then_some(deadline.as_secs()),
             flooded,
@@ -127,7 +130,7 @@ impl Boot<'_> {
             errors,
         };
         let verdict = Verdict::judge(&console, &end);
-        let shown = round.shown(console.start.is_some(), shutdown.as_deref());
+        let shown = round.shown(console.start.is_some(), ended.as_deref());
         Ok(Ran {
             hint: verdict.hint(&end).map(str::to_owned),
             verdict,
@@ -185,21 +188,19 @@ impl Boot<'_> {
         Ok(Ready { supplies, nonce, devices, initramfs, log, unable })
     }
 
-    /// Makes and starts what a device needs, and gives QEMU's options for it.
+    /// Makes and starts what a device needs, and gives what the VMM is told of it.
     fn bring(
         &self,
         device: &Device,
         supplies: &mut Supplies,
         goods: &Goods<'_>,
     ) -> Result<Vec<String>> {
-        for supply in device.supplies {
+        for supply in device.supplies.iter().filter(|supply| self.vmm.needs(**supply)) {
             supplies.bring(*supply, goods)?;
         }
-        let (bus, dir) = (self.machine.virtio(), supplies.dir()?.as_str());
-        let fill = |text: &&str| text.replace("{bus}", bus).replace("{dir}", dir);
-        let slot = self.machine.slot.as_ref().filter(|_| device.is_plugged_in);
-        let slot = slot.map(|slot| slot.arguments).unwrap_or_default();
-        Ok(slot.iter().chain(device.arguments).map(fill).collect())
+        let (bus, dir) = (self.vmm.virtio(), supplies.dir()?.as_str());
+        let fill = |text: &str| text.replace("{bus}", bus).replace("{dir}", dir);
+        Ok(self.vmm.arguments_for(device).into_iter().map(fill).collect())
     }
 
     /// Checks that this request does not allow.
@@ -229,9 +230,8 @@ impl Boot<'_> {
         deadline: Duration,
         mut on_line: impl FnMut(&str),
     ) -> Result<Heard> {
-        let Boot { shell, request, machine, .. } = self;
+        let Boot { shell, request, vmm, .. } = self;
         let dir = ready.supplies.dir()?;
-        let socket = dir.join("qmp.sock");
         let vm = Vm {
             image: request.image,
             root: match round.from {
@@ -244,34 +244,49 @@ impl Boot<'_> {
             restarts: round.restarts,
             append: request.append,
             devices: &ready.devices,
-            qmp: &socket,
+            dir,
         };
-        let (program, arguments) = (machine.program(), machine.arguments(&vm));
+        let (program, Call { arguments, config }) = (vmm.program(), vmm.call(&vm)?);
+        if let Some((path, text)) = config {
+            std::fs::write(&path, text).with_context(|| format!("failed to write {path}"))?;
+        }
         let how = accel.name();
-        let bar = self
-            .progress
-            .spinner(format!("boot {} on {} under {how}", request.image, machine.name));
+        let bar =
+            self.progress.spinner(format!("boot {} on {} under {how}", request.image, vmm.name()));
         let mut console = Console::new(&ready.nonce);
-        let mut host = Host::new(machine, dir, &ready.nonce);
+        let mut host = Host::new(vmm.slot(), dir, &ready.nonce);
         let (mut errors, mut flooded) = (vec![], false);
         let command = cmd!(shell.sh, "{program} {arguments...}");
-        let finished =
-            shell.converse(command, deadline, Some(&ready.log), |guest, stream, line| {
+        let finished = shell.converse(
+            command,
+            vmm.input(),
+            deadline,
+            Some(&ready.log),
+            |guest, stream, line| {
                 if stream == Stream::Stderr {
                     errors.extend((errors.len() < ERROR_LINES).then(|| line.to_owned()));
                     return Next::Continue;
                 }
-                host.listen(&socket);
+                if vmm.is_qemu() {
+                    host.listen(&dir.join(QMP));
+                }
                 on_line(line);
                 if let Some(what) = console.line(line) {
                     host.serve(&what, guest);
                 }
                 flooded = console.bytes > CONSOLE_LIMIT;
-                if flooded { Next::Stop } else { Next::Continue }
-            })?;
+                if flooded || console.restarted { Next::Stop } else { Next::Continue }
+            },
+        )?;
         bar.finish_and_clear();
-        let shutdown = host.shutdown_reason();
-        Ok(Heard { console, errors, flooded, finished, shutdown })
+        let asked = if round.restarts { RESET } else { SHUTDOWN };
+        let ended = match (host.shutdown_reason(), console.restarted, finished.success()) {
+            (Some(reason), ..) => Some(reason),
+            (None, true, _) => Some(RESET.to_owned()),
+            (None, false, true) => vmm.end(asked).map(str::to_owned),
+            (None, false, false) => None,
+        };
+        Ok(Heard { console, errors, flooded, finished, ended })
     }
 }
 

@@ -72,11 +72,11 @@ fn ends() {
     let verdict = Verdict::judge(&read(""), &broken);
     assert_eq!(
         verdict.to_string(),
-        "QEMU failed: exit status 1: Error loading uncompressed kernel without PVH ELF Note"
+        "the VMM failed: exit status 1: Error loading uncompressed kernel without PVH ELF Note"
     );
     assert!(verdict.hint(&broken).is_some_and(|hint| hint.contains("PVH")));
     let killed = End { failed: Some("killed by signal 9".to_owned()), ..ENDED };
-    assert_eq!(judge(PASSED, killed), "QEMU failed: killed by signal 9");
+    assert_eq!(judge(PASSED, killed), "the VMM failed: killed by signal 9");
     let flooded = End { flooded: true, ..ENDED };
     assert!(judge(PASSED, flooded).starts_with("the guest flooded its console: "));
 }

@@ -60,7 +60,7 @@ pub(crate) enum Verdict {
     Flooded {
         bytes: u64,
     },
-    /// QEMU refused, crashed or was killed.
+    /// The VMM refused, crashed or was killed.
     VmmFailed {
         how: String,
         message: String,
@@ -82,6 +82,10 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
+    pub(super) fn is_before_init(&self) -> bool {
+        matches!(self, Phase::Nothing | Phase::Kernel)
+    }
+
     fn of(console: &Console) -> Self {
         match (&console.start, console.said.len(), console.bytes) {
             (_, 1.., _) => Phase::Verdict,
@@ -153,8 +157,8 @@ const SILENT: &str = "the image has the wrong format for the machine, or the ker
 const NO_END: &str = "the guest gave its verdict but could not end the machine: powering off takes \
     ACPI on x86_64 (PSCI on aarch64)";
 
-/// Words of the kernel (init/main.c, init/do_mounts.c) and of QEMU (hw/i386/x86.c, softmmu/), and
-/// what is behind them.
+/// Words of the kernel (init/main.c, init/do_mounts.c), of QEMU (hw/i386/x86.c, softmmu/) and of Cloud
+/// Hypervisor (vmm/src/vm.rs), and what is behind them.
 const CAUSES: &[(&str, &str)] = &[
     (
         "Unable to mount root fs",
@@ -167,6 +171,10 @@ const CAUSES: &[(&str, &str)] = &[
     (
         "without PVH ELF Note",
         "QEMU boots an ELF kernel through PVH only: build it with PVH, or give a bzImage",
+    ),
+    (
+        "lacks PVH header",
+        "Cloud Hypervisor boots an ELF kernel through PVH only: build it with PVH",
     ),
     (
         "linux kernel too old",
@@ -219,7 +227,7 @@ impl fmt::Display for Verdict {
                 let message = message.trim();
                 write!(
                     f,
-                    "QEMU failed: {how}{}{message}",
+                    "the VMM failed: {how}{}{message}",
                     if message.is_empty() { "" } else { ": " }
                 )
             }

@@ -13,7 +13,8 @@ use object::{Architecture, Object as _};
 use vmm_kernel::{Arch, ImageFormat, Manifest, Sniffed};
 
 use crate::boot::{
-    AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, Started, boot, module, start,
+    AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, Started, VmmChoice, boot,
+    module, start,
 };
 use crate::cmd::args::TargetArgs;
 use crate::cmd::{Answer, Context};
@@ -32,6 +33,9 @@ pub(crate) struct BootArgs {
     image: Option<Utf8PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
+    /// What runs the guest
+    #[arg(long, value_enum, default_value_t = VmmChoice::Qemu)]
+    vmm: VmmChoice,
     /// How the guest's instructions are run
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
     accel: AccelChoice,
@@ -145,6 +149,7 @@ impl BootArgs {
             bus: target.bus,
             kernel_type: target.kernel_type,
             hypervisor: &target.hypervisor,
+            vmm: self.vmm,
             accel: self.accel,
             memory_mib: self.memory,
             deadline: Duration::from_secs(self.deadline),
@@ -308,16 +313,21 @@ fn describe(record: &BootRecord) -> String {
     let style = diag::style(colour);
     let mut text = format!("{style}{word}{style:#}: {}: {}\n", record.image, record.reason);
     let release = record.kernel_release.as_deref().unwrap_or("unknown");
-    let _ = writeln!(
-        text,
-        "Linux {release} on {} with {} MiB, in place of {}'s {} {} machine{}",
-        record.machine,
-        record.memory_mib,
-        record.hypervisor,
-        record.arch,
-        record.bus,
-        if record.differs.is_empty() { String::new() } else { format!(" ({})", record.differs) },
-    );
+    let BootRecord { machine, memory_mib, hypervisor, arch, bus, differs, .. } = record;
+    let _ = if record.stands_in {
+        let differs = if differs.is_empty() { String::new() } else { format!(" ({differs})") };
+        writeln!(
+            text,
+            "Linux {release} on {machine} with {memory_mib} MiB, in place of {hypervisor}'s {arch} \
+             {bus} machine{differs}"
+        )
+    } else {
+        writeln!(
+            text,
+            "Linux {release} on {hypervisor}'s own {arch} {bus} machine, {machine}, with {memory_mib} \
+             MiB: nothing stands in for it"
+        )
+    };
     let accelerator = &record.accelerator;
     let _ = writeln!(text, "{}, {}: {}", record.vmm, accelerator.name.name(), accelerator.why);
     if let Some(ms) = record.init_after_ms {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use vmm_kernel::{Arch, SourceRecord, ToolchainRecord};
 
 use crate::boot::{
-    Accel, AccelChoice, Experience, Machine, TRIAL, initramfs, no_kvm, probe, vmm_version,
+    Accel, AccelChoice, Experience, Machine, TRIAL, get_qemu, initramfs, no_kvm, probe, vmm_version,
 };
 use crate::diag::Hint;
 use crate::fragment::Place;
@@ -212,7 +212,7 @@ pub(crate) fn measure(
     let (machine, made) = (subject.machine, subject.made.as_ref());
     let vmlinux = made.map(|made| made.obj.join("vmlinux")).filter(|path| path.is_file());
     let sizes = size::of(&subject.image, vmlinux.as_deref())?;
-    let vmm = vmm_version(shell, &machine.program(), machine.arch)?;
+    let vmm = vmm_version(shell, &machine.program()).hint(|| get_qemu(machine.arch))?;
     let (work, cache) = (settings.work_dir, settings.cache_dir);
     for dir in [work, cache] {
         std::fs::create_dir_all(dir).with_context(|| format!("failed to create folder {dir}"))?;
