@@ -198,9 +198,7 @@ impl Boot<'_> {
         for supply in device.supplies.iter().filter(|supply| self.vmm.needs(**supply)) {
             supplies.bring(*supply, goods)?;
         }
-        let (bus, dir) = (self.vmm.virtio(), supplies.dir()?.as_str());
-        let fill = |text: &str| text.replace("{bus}", bus).replace("{dir}", dir);
-        Ok(self.vmm.arguments_for(device).into_iter().map(fill).collect())
+        Ok(self.vmm.arguments_for(device, supplies.dir()?))
     }
 
     /// Checks that this request does not allow.

@@ -1,7 +1,7 @@
 //! What runs a guest: QEMU in the hypervisor's place, or the hypervisor's own VMM.
 
 use anyhow::{Result, anyhow};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
 use vmm_kernel::{Arch, Bus};
 
@@ -115,16 +115,17 @@ impl Vmm {
         }
     }
 
-    /// What the VMM is told of a device. `{bus}` and `{dir}` are yet to be filled in.
-    pub(super) fn arguments_for(self, device: &Device) -> Vec<&'static str> {
-        match self {
-            Vmm::StandIn(machine) | Vmm::Qemu(machine) => {
-                let slot = machine.slot.as_ref().filter(|_| device.is_plugged_in);
-                let slot = slot.map(|slot| slot.arguments).unwrap_or_default();
-                slot.iter().chain(device.arguments).copied().collect()
-            }
-            Vmm::Real(real) => real.arguments_for(device).unwrap_or_default().to_vec(),
-        }
+    /// What the VMM is told of a device whose supplies are in `dir`.
+    pub(super) fn arguments_for(self, device: &Device, dir: &Utf8Path) -> Vec<String> {
+        let slot = self.slot().filter(|_| device.is_plugged_in);
+        let slot = slot.map(|slot| slot.arguments).unwrap_or_default();
+        let arguments = match self {
+            Vmm::StandIn(_) | Vmm::Qemu(_) => device.arguments,
+            Vmm::Real(real) => real.arguments_for(device).unwrap_or_default(),
+        };
+        let fill =
+            |text: &&str| text.replace("{bus}", self.virtio()).replace("{dir}", dir.as_str());
+        slot.iter().chain(arguments).map(fill).collect()
     }
 
     /// The host has to bring it, for the VMM does not.
@@ -136,7 +137,7 @@ impl Vmm {
     }
 
     /// The ending of the names of virtio devices.
-    pub(super) fn virtio(self) -> &'static str {
+    fn virtio(self) -> &'static str {
         let bus = match self {
             Vmm::StandIn(machine) | Vmm::Qemu(machine) => machine.bus,
             Vmm::Real(real) => real.bus,

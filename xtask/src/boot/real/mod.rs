@@ -4,6 +4,8 @@
 mod cloud_hypervisor;
 mod firecracker;
 mod stratovirt;
+#[cfg(test)]
+mod tests;
 
 use anyhow::Result;
 use vmm_kernel::{Arch, Bus};
