@@ -178,6 +178,7 @@ impl<'a> Boot<'a> {
         let (image, cache) = (request.image, request.cache_dir);
         let image_sha256 = hash::of_file(image).context("failed to read the image to boot")?;
         let vmm = Vmm::find(request.vmm, request.arch, request.bus, request.hypervisor)?;
+        own::refuse_emulation(vmm, request)?;
         let version = vmm_version(shell, &vmm.program()).hint(|| how_to_get(vmm, request.arch))?;
         own::demand(vmm, request)?;
         for dir in [request.work_dir, cache] {

@@ -14,6 +14,17 @@ use crate::diag::Hint;
 const QEMU_STANDS_IN: &str = "without --vmm, QEMU stands in, and emulates where KVM does not work";
 
 /// # Errors
+/// If the request has the VMM emulate.
+pub(super) fn refuse_emulation(vmm: Vmm, request: &BootRequest<'_>) -> Result<()> {
+    if vmm.stands_in() || request.accel != AccelChoice::Tcg {
+        return Ok(());
+    }
+    let (image, program) = (request.image, vmm.program());
+    Err(anyhow!("failed to boot {image} by emulation: --vmm real is {program} under KVM"))
+        .hint(|| "leave out --accel tcg; or leave out --vmm, and QEMU stands in and emulates")
+}
+
+/// # Errors
 /// If this host cannot run the VMM, whatever the image.
 pub(super) fn demand(vmm: Vmm, request: &BootRequest<'_>) -> Result<()> {
     if vmm.stands_in() {
@@ -21,12 +32,6 @@ pub(super) fn demand(vmm: Vmm, request: &BootRequest<'_>) -> Result<()> {
     }
     let failed =
         |why: String| anyhow!("failed to boot {} under {}: {why}", request.image, vmm.program());
-    if request.accel == AccelChoice::Tcg {
-        return Err(failed(
-            "the hypervisor's own VMM takes KVM, and --accel tcg is QEMU's".to_owned(),
-        ))
-        .hint(|| "leave out --vmm real or --accel tcg");
-    }
     if let Some(why) = no_kvm(request.arch) {
         return Err(failed(why)).hint(|| QEMU_STANDS_IN);
     }

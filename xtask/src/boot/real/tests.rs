@@ -16,21 +16,24 @@ fn machines() -> impl Iterator<Item = &'static Real> {
     MACHINES.into_iter().flatten()
 }
 
-/// What the machine gets to start from `root` with all devices that can be had there.
-fn call(real: &'static Real, root: Root<'_>, first: Option<&Device>) -> String {
+/// All devices that can be had there.
+fn devices(real: &Real) -> Vec<&'static Device> {
+    let can = |device: &&Device| device.checks.iter().any(|check| real.impossible(check).is_none());
+    DEVICES.iter().filter(can).collect()
+}
+
+/// What the machine gets to start from `root` with these devices.
+fn call(real: &'static Real, root: Root<'_>, devices: &[&Device]) -> String {
     let vmm = Vmm::Real(real);
-    let can =
-        |device: &&Device| !device.checks.iter().all(|check| real.impossible(check).is_some());
-    let devices = first.into_iter().chain(DEVICES.iter().filter(can));
     let devices: Vec<String> =
-        devices.flat_map(|device| vmm.arguments_for(device, DIR.into())).collect();
+        devices.iter().flat_map(|device| vmm.arguments_for(device, DIR.into())).collect();
     let call = vmm.call(&Vm {
         image: Utf8Path::new("/bin/vmlinux.bin"),
         root,
         accel: Accel::Kvm,
         memory_mib: 256,
         nonce: "0123456789abcdef",
-        restarts: first.is_none(),
+        restarts: matches!(root, Root::Initramfs(_)),
         append: &["quiet".to_owned()],
         devices: &devices,
         dir: DIR.into(),
@@ -50,9 +53,9 @@ fn what_each_is_started_with() {
     let initramfs = Root::Initramfs(Utf8Path::new("/tmp/initramfs"));
     let mut text = String::new();
     for real in machines() {
-        text += &call(real, initramfs, None);
+        text += &call(real, initramfs, &devices(real));
         let root = if real.hypervisor == "cloud_hypervisor" { PMEM } else { VDA };
-        text += &call(real, Root::Disk(root.options), Some(root.device));
+        text += &call(real, Root::Disk(root.options), &[root.device]);
     }
     insta::assert_snapshot!(text);
 }
