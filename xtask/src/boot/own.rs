@@ -54,7 +54,7 @@ impl Boot<'_> {
         match known.filter(|kept| !kept.works && !again) {
             Some(kept) => Err(self.stuck(&format!("seen since this host booted: {}", kept.why)))
                 .hint(|| format!("--accel kvm tries it again; {QEMU_STANDS_IN}")),
-            None => Ok((Accelerator::new(Accel::Kvm, "all that this VMM has"), works)),
+            None => Ok((Accelerator::new(Accel::Kvm, "--vmm real takes nothing else"), works)),
         }
     }
 
@@ -64,7 +64,10 @@ impl Boot<'_> {
         let request = self.request;
         let (kvm, works) = self.kvm_or_nothing()?;
         let limit = if works { request.deadline } else { TRIAL.min(request.deadline) };
-        let ran = self.run(round, 0, Accel::Kvm, limit)?;
+        let mut ran = self.run(round, 0, Accel::Kvm, limit)?;
+        if matches!(ran.verdict, Verdict::VmmFailed { .. }) {
+            ran.hint.get_or_insert_with(|| format!("if KVM is at fault: {QEMU_STANDS_IN}"));
+        }
         let timed_out = matches!(ran.verdict, Verdict::TimedOut { .. });
         if timed_out && !works && !ran.came_to_init() {
             let seconds = limit.as_secs();

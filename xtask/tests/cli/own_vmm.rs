@@ -139,6 +139,7 @@ fn a_vmm_or_a_kernel_that_fails_is_no_kvm_that_hangs() {
     let refuses = "echo no such option >&2; exit 1";
     let Some((out, _)) = under(&fixture, refuses, 1, &[]) else { return };
     assert!(out.contains("the VMM failed: exit status 1: no such option"), "{out}");
+    assert!(out.contains("hint: if KVM is at fault: without --vmm, QEMU stands in"), "{out}");
     let panics = "echo 'Kernel panic - not syncing: VFS'; echo 'Linux version 6.12.1'; sleep 100";
     let (out, _) = under(&fixture, panics, 1, &[]).unwrap();
     assert!(out.contains("kernel panic before the kernel started its init: VFS"), "{out}");
