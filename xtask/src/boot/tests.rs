@@ -89,3 +89,13 @@ fn cut_short() {
         assert_ne!(verdict, Verdict::Passed, "{}", &PASSED[..length]);
     }
 }
+
+/// Every console of a kernel prints its first line; after init began, only another kernel does.
+#[test]
+fn a_second_kernel_is_another_start() {
+    let banner = "[    0.000000] Linux version 6.12.1\n";
+    let restarted = |text: &str| read(text).restarted;
+    assert!(!restarted(&format!("{banner}{banner}{PASSED}")));
+    assert!(restarted(&format!("{banner}{PASSED}{banner}")));
+    assert!(restarted(&format!("{banner}Kernel panic - not syncing: VFS\n{banner}")));
+}
