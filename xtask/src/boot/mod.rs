@@ -70,8 +70,9 @@ pub(crate) struct BootRequest<'a> {
     pub(crate) without: &'a [String],
     /// In the order in which the guest makes them.
     pub(crate) checks: &'a [Asked],
-    /// What `module-load` loads, built for this very kernel; or why there is none.
-    pub(crate) module: Result<&'a Utf8Path, &'a str>,
+    /// What `module-load` loads, built for this very kernel; without one the check tells whether the
+    /// kernel loads any.
+    pub(crate) module: Option<&'a Utf8Path>,
 }
 
 /// What came of a boot.

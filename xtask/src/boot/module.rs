@@ -20,6 +20,12 @@ pub(crate) fn place(dir: &Utf8Path, image_sha256: &str) -> Utf8PathBuf {
     dir.join(format!("module-{identity}.ko"))
 }
 
+/// Whether the kernel of that object tree loads modules; kbuild makes none for another.
+pub(crate) fn can_be_loaded(obj: &Utf8Path) -> bool {
+    let config = std::fs::read_to_string(obj.join(".config")).unwrap_or_default();
+    config.lines().any(|line| line == "CONFIG_MODULES=y")
+}
+
 /// Builds the module in `dir`, against a kernel's tree and object tree, and moves it to its place.
 ///
 /// # Errors

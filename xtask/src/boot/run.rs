@@ -154,8 +154,7 @@ impl Boot<'_> {
         let (shell, none) = (self.shell, vec![]);
         let mut goods =
             Goods { shell, nonce: &nonce, probe: &self.probe, files: &none, log: &daemons };
-        let mut unable = self.unable(round);
-        let mut devices = vec![];
+        let (mut unable, mut devices) = (vec![], vec![]);
         let without = self.request.without;
         let left_out =
             |device: &&Device| without.iter().any(|c| device.checks.contains(&c.as_str()));
@@ -201,19 +200,12 @@ impl Boot<'_> {
         Ok(self.vmm.arguments_for(device, supplies.dir()?))
     }
 
-    /// Checks that this request does not allow.
-    fn unable(&self, round: &Round) -> Vec<CheckResult> {
-        let asked = round.checks.iter().any(|check| check == "module-load");
-        let why = self.request.module.err().filter(|_| asked);
-        why.map(|why| skipped("module-load", why)).into_iter().collect()
-    }
-
     /// What init finds in its root beside itself.
     fn files(&self, checks: &[&String]) -> Result<Files> {
         let list = checks.iter().map(|check| format!("{check}\n")).collect::<String>();
         let mut files = vec![(CHECKS, list.into_bytes())];
         let wanted = checks.iter().any(|check| *check == "module-load");
-        if let (true, Ok(module)) = (wanted, self.request.module) {
+        if let (true, Some(module)) = (wanted, self.request.module) {
             let bytes = std::fs::read(module);
             files.push((MODULE, bytes.with_context(|| format!("failed to read {module}"))?));
         }

@@ -159,7 +159,7 @@ impl BootArgs {
             append: &self.append,
             without: &self.without,
             checks: &checks,
-            module: built.as_deref().ok_or("no object tree of this image is here to build one in"),
+            module: built.as_deref(),
         })
     }
 }
@@ -211,8 +211,8 @@ fn asked(contract: &Contract, target: &Target, allowed: &[String]) -> Vec<Asked>
 
 const MODULE_CHECK: &str = "module-load";
 
-/// The module that the guest is to load, if it is built already or the object tree of its kernel is
-/// still here. Only building it waits for other runs.
+/// The module that the guest is to load, if it is built already, or if its kernel loads modules and
+/// the object tree is still here. Only building it waits for other runs.
 fn build_module(
     ctx: &Context,
     workspace: &Workspace,
@@ -229,8 +229,11 @@ fn build_module(
     else {
         return Ok(None);
     };
-    let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
     let (obj, dir) = (folder.obj(), work.join("module"));
+    if !module::can_be_loaded(&obj) {
+        return Ok(None);
+    }
+    let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
     module::build(&ctx.shell, toolchain, &tree, &obj, &dir, &place)?;
     Ok(Some(place))
 }
