@@ -1,9 +1,9 @@
 //! What a guest says on its console, read line by line: the probe's protocol (xtask/probe/console.h
 //! describes it) among all that the kernel prints. Pure.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
+
+use super::transcript::Transcript;
 
 /// How one check of the probe went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,82 +54,44 @@ pub(super) struct Said {
     pub(super) checks: usize,
 }
 
-/// How many lines of the console's end are kept.
-const LAST_LINES: usize = 20;
-
 /// All that a guest has said so far.
 #[derive(Debug)]
 pub(super) struct Console {
-    prefix: String,
-    pub(super) bytes: u64,
+    pub(super) transcript: Transcript,
     pub(super) start: Option<Start>,
     pub(super) checks: Vec<CheckResult>,
     pub(super) said: Vec<Said>,
-    /// The first panic; the ones that follow come of it.
-    pub(super) panic: Option<String>,
     /// A kernel began after init had, or after a panic: the VMM starts a guest again that resets.
     pub(super) restarted: bool,
     /// Lines with this boot's nonce that are no word of the protocol.
     pub(super) garbled: Vec<String>,
-    pub(super) last: VecDeque<String>,
 }
 
 impl Console {
     pub(super) fn new(nonce: &str) -> Self {
         Console {
-            prefix: format!("@probe {nonce} "),
-            bytes: 0,
+            transcript: Transcript::new(nonce),
             start: None,
             checks: vec![],
             said: vec![],
-            panic: None,
             restarted: false,
             garbled: vec![],
-            last: VecDeque::new(),
         }
     }
 
     /// Takes in a line; gives what the guest asks of its host with it.
     pub(super) fn line(&mut self, line: &str) -> Option<String> {
-        self.bytes += line.len() as u64 + 1;
-        // The rest of an unfinished line of the kernel's may stand before it.
-        match line.find(&self.prefix) {
-            Some(at) => {
-                let word = line[at + self.prefix.len()..].trim_end();
-                if self.word(word).is_none() {
-                    self.garbled.push(word.to_owned());
-                    return None;
-                }
-                word.strip_prefix("ask ").map(str::to_owned)
-            }
-            None => {
-                self.kernel_line(line);
-                self.remember(line);
-                None
-            }
+        let ran = self.start.is_some() || self.transcript.panic.is_some();
+        let Some(word) = self.transcript.line(line) else {
+            // The kernel's first line (init/version.c). No console of its prints it once init has begun.
+            self.restarted |= ran && line.contains("Linux version ");
+            return None;
+        };
+        if self.word(word).is_none() {
+            self.garbled.push(word.to_owned());
+            return None;
         }
-    }
-
-    fn kernel_line(&mut self, line: &str) {
-        const PANIC: &str = "Kernel panic - not syncing: ";
-        // The kernel's first line (init/version.c). No console of its prints it once init has begun.
-        let ran = self.start.is_some() || self.panic.is_some();
-        self.restarted |= ran && line.contains("Linux version ");
-        if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {
-            self.panic = Some(line[at + PANIC.len()..].trim_end().to_owned());
-        }
-    }
-
-    fn remember(&mut self, line: &str) {
-        // The serial console and the virtio console print the same; control characters are SeaBIOS's.
-        let line = line.trim_end();
-        if line.is_empty() || self.last.iter().any(|earlier| earlier == line) {
-            return;
-        }
-        if self.last.len() == LAST_LINES {
-            self.last.pop_front();
-        }
-        self.last.push_back(line.chars().filter(|c| !c.is_control()).collect());
+        word.strip_prefix("ask ").map(str::to_owned)
     }
 
     /// None: not a word of the protocol, or not in its place.

@@ -18,6 +18,7 @@ mod run;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod verdict;
 mod vmm;
 
@@ -39,6 +40,7 @@ pub(crate) use console::{CheckResult, Outcome};
 pub(crate) use machine::Machine;
 pub(crate) use round::Asked;
 pub(crate) use run::Started;
+pub(crate) use transcript::Transcript;
 pub(crate) use verdict::Verdict;
 pub(crate) use vmm::VmmChoice;
 

@@ -100,7 +100,8 @@ impl Boot<'_> {
                 on_line(line);
             })?;
         let Heard { console, errors, finished, .. } = heard;
-        let (how, fine) = match (&console.panic, finished.timed_out, finished.success()) {
+        let (how, fine) = match (&console.transcript.panic, finished.timed_out, finished.success())
+        {
             (Some(panic), ..) => (format!("kernel panic: {panic}"), false),
             (None, true, _) => (format!("still ran after {} s", finished.elapsed.as_secs()), true),
             (None, false, true) => ("the machine ended".to_owned(), true),
@@ -138,7 +139,7 @@ impl Boot<'_> {
             checks: console.checks.into_iter().chain(ready.unable).chain(shown).collect(),
             elapsed: finished.elapsed,
             log: ready.log,
-            last_lines: console.last.into(),
+            last_lines: console.transcript.last.into(),
         })
     }
 
@@ -264,7 +265,7 @@ impl Boot<'_> {
                 if let Some(what) = console.line(line) {
                     host.serve(&what, guest);
                 }
-                flooded = console.bytes > CONSOLE_LIMIT;
+                flooded = console.transcript.bytes > CONSOLE_LIMIT;
                 if flooded || console.restarted { Next::Stop } else { Next::Continue }
             },
         )?;

@@ -87,7 +87,7 @@ impl Phase {
     }
 
     fn of(console: &Console) -> Self {
-        match (&console.start, console.said.len(), console.bytes) {
+        match (&console.start, console.said.len(), console.transcript.bytes) {
             (_, 1.., _) => Phase::Verdict,
             (Some(_), ..) => {
                 Phase::Init { last_check: console.checks.last().map(|check| check.name.clone()) }
@@ -102,9 +102,9 @@ impl Verdict {
     pub(super) fn judge(console: &Console, end: &End) -> Self {
         let phase = Phase::of(console);
         if end.flooded {
-            return Verdict::Flooded { bytes: console.bytes };
+            return Verdict::Flooded { bytes: console.transcript.bytes };
         }
-        if let Some(message) = &console.panic {
+        if let Some(message) = &console.transcript.panic {
             return Verdict::Panicked { message: message.clone(), phase };
         }
         if let Some(how) = &end.failed {

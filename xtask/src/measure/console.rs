@@ -1,8 +1,10 @@
 //! What the init of a measurement says (xtask/probe/measure.c describes it). Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+
+use crate::boot::Transcript;
 
 /// A record of the kernel's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,69 +14,39 @@ pub(super) struct Record {
     pub(super) text: String,
 }
 
-/// How many lines of the console's end are kept.
-const LAST_LINES: usize = 20;
-
 /// All that a guest has said so far.
 #[derive(Debug)]
 pub(super) struct Report {
-    prefix: String,
-    pub(super) bytes: u64,
+    pub(super) transcript: Transcript,
     pub(super) release: Option<String>,
     pub(super) log: Vec<Record>,
     /// By name; there once init has said all.
     pub(super) numbers: Option<BTreeMap<String, u64>>,
-    pub(super) panic: Option<String>,
     /// The first line with this start's nonce that is no word of the protocol.
     pub(super) garbled: Option<String>,
-    pub(super) last: VecDeque<String>,
 }
 
 impl Report {
     pub(super) fn new(nonce: &str) -> Self {
         Report {
-            prefix: format!("@probe {nonce} "),
-            bytes: 0,
+            transcript: Transcript::new(nonce),
             release: None,
             log: vec![],
             numbers: None,
-            panic: None,
             garbled: None,
-            last: VecDeque::new(),
         }
     }
 
     /// Nothing more is to be waited for.
     pub(super) fn is_over(&self) -> bool {
-        self.numbers.is_some() || self.panic.is_some() || self.garbled.is_some()
+        self.numbers.is_some() || self.transcript.panic.is_some() || self.garbled.is_some()
     }
 
     pub(super) fn line(&mut self, line: &str) {
-        const PANIC: &str = "Kernel panic - not syncing: ";
-        self.bytes += line.len() as u64 + 1;
-        // The rest of an unfinished line of the kernel's may stand before it.
-        if let Some(at) = line.find(&self.prefix) {
-            let word = line[at + self.prefix.len()..].trim_end();
-            if self.word(word).is_none() && self.garbled.is_none() {
-                self.garbled = Some(word.to_owned());
-            }
-            return;
+        let Some(word) = self.transcript.line(line) else { return };
+        if self.word(word).is_none() && self.garbled.is_none() {
+            self.garbled = Some(word.to_owned());
         }
-        if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {
-            self.panic = Some(line[at + PANIC.len()..].trim_end().to_owned());
-        }
-        self.remember(line.trim_end());
-    }
-
-    fn remember(&mut self, line: &str) {
-        // Both consoles print the same.
-        if line.is_empty() || self.last.iter().any(|earlier| earlier == line) {
-            return;
-        }
-        if self.last.len() == LAST_LINES {
-            self.last.pop_front();
-        }
-        self.last.push_back(line.chars().filter(|c| !c.is_control()).collect());
     }
 
     /// None: not a word of the protocol.
@@ -186,9 +158,9 @@ mod tests {
     #[test]
     fn a_panic_and_another_guests_words_are_seen() {
         let report = read("[ 0.1] Kernel panic - not syncing: No working init found.\r\n");
-        assert_eq!(report.panic.as_deref(), Some("No working init found."));
+        assert_eq!(report.transcript.panic.as_deref(), Some("No working init found."));
         let report = read("@probe fedcba9876543210 measure counter=1 lines=0\n");
-        assert!(!report.is_over() && report.last.len() == 1);
+        assert!(!report.is_over() && report.transcript.last.len() == 1);
         assert!(read("@probe 0123456789abcdef measure counter=x lines=0").garbled.is_some());
         assert!(read("@probe 0123456789abcdef measure counter=7 lines=0").start_ns(false).is_err());
     }

@@ -121,7 +121,7 @@ impl Guest<'_> {
                 // The guest waits for this.
                 given = Some(pid(&pid_file).and_then(memory::of_process));
             }
-            let over = report.is_over() || report.bytes > CONSOLE_LIMIT;
+            let over = report.is_over() || report.transcript.bytes > CONSOLE_LIMIT;
             if over { Next::Stop } else { Next::Continue }
         })?;
         bar.finish_and_clear();
@@ -155,12 +155,12 @@ impl Guest<'_> {
 
     fn failure(&self, why: String, report: &Report, log: &Utf8Path) -> anyhow::Error {
         let mut why = why;
-        if !report.last.is_empty() {
-            let last: Vec<&str> = report.last.iter().map(String::as_str).collect();
+        if !report.transcript.last.is_empty() {
+            let last: Vec<&str> = report.transcript.last.iter().map(String::as_str).collect();
             why = format!("{why}; the console's last lines:\n  {}", last.join("\n  "));
         }
         let failed = format!("failed to measure {} ({})", self.name, self.image);
-        let hint = match &report.panic {
+        let hint = match &report.transcript.panic {
             Some(panic) if panic.contains("Unable to mount root fs") => {
                 "the kernel took no initramfs: that needs BLK_DEV_INITRD".to_owned()
             }
@@ -238,11 +238,11 @@ fn pid(file: &Utf8PathBuf) -> Result<u32> {
 /// Why a guest that told nothing is taken for failed.
 fn reason(report: &Report, finished: &Finished, errors: &[String]) -> String {
     let how = finished.how();
-    match (&report.panic, &report.garbled) {
+    match (&report.transcript.panic, &report.garbled) {
         (Some(panic), _) => format!("kernel panic: {panic}"),
         (_, Some(line)) => format!("the guest garbled a line: `{line}`"),
-        _ if report.bytes > CONSOLE_LIMIT => {
-            format!("the guest flooded its console: {} bytes and no end", report.bytes)
+        _ if report.transcript.bytes > CONSOLE_LIMIT => {
+            format!("the guest flooded its console: {} bytes and no end", report.transcript.bytes)
         }
         _ if finished.timed_out => format!("init told nothing: {how}"),
         _ if finished.success() => "the machine ended before init told anything".to_owned(),
