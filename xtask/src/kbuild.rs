@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::resolve::{differences, values};
 use crate::shell::{Next, Shell, Stream};
 use crate::source::Tree;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, on_path};
 
 /// One build; its object tree is kept, so that kbuild redoes only what a change asks for.
 pub(crate) struct Build<'a> {
@@ -41,9 +41,13 @@ impl Build<'_> {
     /// Makes kbuild's targets (`bzImage`, `vmlinux`, `Image`).
     ///
     /// # Errors
-    /// If make fails, or the configuration that it built is not the one that was resolved.
+    /// If make fails, or the configuration that it built is not the one that was resolved; before a
+    /// bzImage is begun, if the program that packs it is missing.
     pub(crate) fn run(&self, dot_config: &str, make_targets: &[&str]) -> Result<Built> {
         let first = !self.obj.join("vmlinux").exists();
+        if make_targets.contains(&"bzImage") {
+            self.require_packer(dot_config)?;
+        }
         self.write_config(dot_config)?;
         let expected = if first { estimate(dot_config) } else { 0 };
         let label = format!("building {}", self.name);
@@ -80,6 +84,20 @@ impl Build<'_> {
         Ok(Built { release: release.trim().to_owned(), compiled, elapsed: finished.elapsed })
     }
 
+    /// Told now, not by the last command of a build.
+    fn require_packer(&self, dot_config: &str) -> Result<()> {
+        match packer(dot_config) {
+            Some((name, program)) if !on_path(self.shell, program) => {
+                let missing =
+                    anyhow!("no `{program}` on PATH, which packs what KERNEL_{name} asks for");
+                Err(missing.context(format!("failed to build {}", self.name))).hint(
+                    || "`cargo xtask setup` installs what this workspace's kernels are packed with",
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Leaves an equal `.config` alone: its time is what makes kbuild look at everything again.
     fn write_config(&self, dot_config: &str) -> Result<()> {
         std::fs::create_dir_all(&self.obj)
@@ -110,6 +128,26 @@ impl Build<'_> {
         ))
         .hint(|| format!("compare with {path}; was the toolchain changed during the build?"))
     }
+}
+
+/// What a bzImage can be packed with: the ends of the symbols in the choice "Kernel compression mode" of
+/// the tree's init/Kconfig, and the programs that its Makefile runs for them.
+const PACKERS: [(&str, &str); 7] = [
+    ("GZIP", "gzip"),
+    ("BZIP2", "bzip2"),
+    ("LZMA", "lzma"),
+    ("XZ", "xz"),
+    ("LZO", "lzop"),
+    ("LZ4", "lz4"),
+    ("ZSTD", "zstd"),
+];
+
+/// What a bzImage of this configuration is packed with, and by which program.
+pub(crate) fn packer(dot_config: &str) -> Option<(&'static str, &'static str)> {
+    let chosen = dot_config
+        .lines()
+        .filter_map(|line| line.strip_prefix("CONFIG_KERNEL_")?.strip_suffix("=y"));
+    chosen.filter_map(|name| PACKERS.iter().find(|packer| packer.0 == name)).next().copied()
 }
 
 /// How many objects a first build makes, for its time left: a line through three builds that were

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use camino::Utf8Path;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use object::LittleEndian as LE;
-use object::elf::{FileHeader64, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
+use object::elf::{FileHeader64, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
 use object::read::ReadCache;
-use object::read::elf::{FileHeader as _, SectionHeader as _};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
 
 use super::Figure;
 
@@ -21,6 +24,8 @@ pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
         sizes.extend(
             sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?,
         );
+        let packed = packed(vmlinux).with_context(|| format!("failed to pack {vmlinux}"))?;
+        sizes.insert(Figure::Packed, packed);
     }
     Ok(sizes)
 }
@@ -43,6 +48,20 @@ fn sections(vmlinux: &Utf8Path) -> Result<[(Figure, u64); 3]> {
     Ok([(Figure::Text, text), (Figure::Data, initialised), (Figure::Bss, bss)])
 }
 
+/// How long what is loaded of a vmlinux gets by `gzip -9`, whatever its own image is packed with.
+fn packed(vmlinux: &Utf8Path) -> Result<u64> {
+    let data = ReadCache::new(File::open(vmlinux)?);
+    let header = FileHeader64::<LE>::parse(&data)?;
+    let mut gzip = GzEncoder::new(vec![], Compression::best());
+    for segment in header.program_headers(LE, &data)? {
+        if segment.p_type(LE) == PT_LOAD {
+            let content = segment.data(LE, &data);
+            gzip.write_all(content.map_err(|()| anyhow!("a segment is cut off"))?)?;
+        }
+    }
+    Ok(gzip.finish()?.len() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +82,6 @@ mod tests {
         let sizes = of(Utf8Path::from_path(&own).unwrap(), Utf8Path::from_path(&own)).unwrap();
         assert!(sizes[&Figure::Text] > 1000 && sizes[&Figure::Text] < sizes[&Figure::Image]);
         assert!(sizes[&Figure::Data] > 0 && sizes[&Figure::Bss] > 0, "{sizes:?}");
+        assert!(sizes[&Figure::Packed] > 1000 && sizes[&Figure::Packed] < sizes[&Figure::Text]);
     }
 }
