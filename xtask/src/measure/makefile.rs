@@ -46,7 +46,7 @@ struct Rule {
 }
 
 /// The makefiles of a tree, read as they are needed.
-pub(super) struct Makefiles {
+pub(crate) struct Makefiles {
     tree: Utf8PathBuf,
     /// The folder of the arch: `x86`.
     arch: String,
@@ -58,14 +58,14 @@ pub(super) struct Makefiles {
 const LINKED: [&str; 8] = ["obj", "lib", "core", "drivers", "net", "libs", "virt", "head"];
 
 impl Makefiles {
-    pub(super) fn new(tree: &Utf8Path, arch: Arch) -> Self {
+    pub(crate) fn new(tree: &Utf8Path, arch: Arch) -> Self {
         let kbuild = KbuildArch { name: arch.kbuild().to_owned(), prefix: String::new() };
         let arch = kbuild.source().to_owned();
         Makefiles { tree: tree.to_owned(), arch, folders: BTreeMap::new() }
     }
 
     /// What the object, a path in the object tree, needs in a kernel that has these symbols on.
-    pub(super) fn needs(&mut self, object: &Utf8Path, is_on: &dyn Fn(&str) -> bool) -> Needs {
+    pub(crate) fn needs(&mut self, object: &Utf8Path, is_on: &dyn Fn(&str) -> bool) -> Needs {
         let mut search = Search { makefiles: self, is_on, seen: BTreeSet::new() };
         search.of(object.as_str())
     }
