@@ -3,13 +3,14 @@
 mod subject;
 mod without;
 
-use anyhow::{Context as _, Result};
-use camino::{Utf8Path, Utf8PathBuf};
+use anyhow::Result;
+use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
 use crate::cmd::args::{SourceArgs, parse};
+use crate::cmd::measure::write;
 use crate::cmd::{Answer, Context};
 use crate::diag;
 use crate::report;
@@ -140,12 +141,4 @@ impl SizeArgs {
             By::Object => View::Object,
         }
     }
-}
-
-fn write(path: &Utf8Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("failed to create folder {folder}"))?;
-    }
-    std::fs::write(path, text).with_context(|| format!("failed to write {path}"))
 }

@@ -28,7 +28,8 @@ pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
 /// # Errors
 /// If it cannot be read.
 pub(crate) fn of_vmlinux(vmlinux: &Utf8Path) -> Result<BTreeMap<Figure, u64>> {
-    let sizes = sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?;
+    let sizes =
+        sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?;
     Ok(sizes.into())
 }
 

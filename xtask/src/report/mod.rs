@@ -6,6 +6,8 @@ mod markdown;
 mod page;
 mod picture;
 mod size;
+#[cfg(test)]
+mod size_tests;
 mod squarified;
 mod table;
 #[cfg(test)]

@@ -40,22 +40,22 @@ fn worst(row: &[f64], side: f64) -> f64 {
 fn lay(row: &[f64], free: Rect, rects: &mut Vec<Rect>) -> Rect {
     let Rect { mut x, mut y, w, h } = free;
     let area: f64 = row.iter().sum();
+    let share = |one: &f64| if area > 0.0 { one / area } else { 0.0 };
+    let thick = |short: f64, long: f64| if short > 0.0 { (area / short).min(long) } else { 0.0 };
     if w >= h {
-        let thick = if h > 0.0 { area / h } else { 0.0 };
+        let thick = thick(h, w);
         for one in row {
-            let length = if thick > 0.0 { one / thick } else { 0.0 };
-            rects.push(Rect { x, y, w: thick, h: length });
-            y += length;
+            rects.push(Rect { x, y, w: thick, h: h * share(one) });
+            y += h * share(one);
         }
-        Rect { x: x + thick, w: (w - thick).max(0.0), ..free }
+        Rect { x: x + thick, w: w - thick, ..free }
     } else {
-        let thick = area / w;
+        let thick = thick(w, h);
         for one in row {
-            let length = if thick > 0.0 { one / thick } else { 0.0 };
-            rects.push(Rect { x, y, w: length, h: thick });
-            x += length;
+            rects.push(Rect { x, y, w: w * share(one), h: thick });
+            x += w * share(one);
         }
-        Rect { y: y + thick, h: (h - thick).max(0.0), ..free }
+        Rect { y: y + thick, h: h - thick, ..free }
     }
 }
 
@@ -67,10 +67,8 @@ mod tests {
     fn the_example_of_the_paper() {
         let into = Rect { x: 0.0, y: 0.0, w: 6.0, h: 4.0 };
         let rects = squarified(&[6, 6, 4, 3, 2, 2, 1], into);
-        let told: Vec<String> = rects
-            .iter()
-            .map(|r| format!("{:.2},{:.2} {:.2}x{:.2}", r.x, r.y, r.w, r.h))
-            .collect();
+        let told: Vec<String> =
+            rects.iter().map(|r| format!("{:.2},{:.2} {:.2}x{:.2}", r.x, r.y, r.w, r.h)).collect();
         assert_eq!(
             told,
             [

@@ -7,6 +7,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use object::read::archive::ArchiveFile;
 
 use crate::diag::Hint;
+use crate::measure::Needs;
 
 /// What the last link adds to vmlinux.a (the tree's scripts/link-vmlinux.sh), by the symbol that asks
 /// for it; a `*` is the number of a round, of which the last one counts.
@@ -26,7 +27,7 @@ pub(super) struct Linked {
     /// Of a library: the linker took it only if something needed it.
     pub(super) if_needed: bool,
     /// What asks for it, where no makefile says so.
-    pub(super) symbol: Option<&'static str>,
+    pub(super) needs: Option<Needs>,
 }
 
 /// All objects that the link of a kernel was given.
@@ -39,13 +40,14 @@ pub(super) fn linked(obj: &Utf8Path, is_on: &dyn Fn(&str) -> bool) -> Result<Vec
         // vmlinux.a is taken whole, a library is not.
         let if_needed = archive.file_name() != Some("vmlinux.a");
         let members = members(obj, &archive)?.into_iter();
-        all.extend(members.map(|path| Linked { path, if_needed, symbol: None }));
+        all.extend(members.map(|path| Linked { path, if_needed, needs: None }));
     }
-    let alone = |path: Utf8PathBuf, symbol| Linked { path, if_needed: false, symbol };
+    let alone = |path, needs| Linked { path, if_needed: false, needs: Some(needs) };
     let version = Utf8PathBuf::from("init/version-timestamp.o");
-    all.extend(obj.join(&version).is_file().then(|| alone(version, None)));
+    all.extend(obj.join(&version).is_file().then(|| alone(version, Needs::Nothing)));
     for (symbol, before, after) in ADDED.into_iter().filter(|(symbol, ..)| is_on(symbol)) {
-        all.extend(last_round(obj, before, after).map(|path| alone(path, Some(symbol))));
+        let needs = Needs::Symbols(vec![symbol.to_owned()]);
+        all.extend(last_round(obj, before, after).map(|path| alone(path, needs)));
     }
     Ok(all)
 }
@@ -112,7 +114,8 @@ mod tests {
     fn the_last_round_counts() {
         let dir = tempfile::tempdir().unwrap();
         let obj = Utf8Path::from_path(dir.path()).unwrap();
-        let names = [".tmp_vmlinux9.kallsyms.o", ".tmp_vmlinux10.kallsyms.o", ".tmp_vmlinux2.btf.o"];
+        let names =
+            [".tmp_vmlinux9.kallsyms.o", ".tmp_vmlinux10.kallsyms.o", ".tmp_vmlinux2.btf.o"];
         for name in [&names[..], &[".tmp_vmlinux11.kallsyms.S", ".btf.vmlinux.bin.o"]].concat() {
             std::fs::write(obj.join(name), "").unwrap();
         }

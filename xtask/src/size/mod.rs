@@ -191,10 +191,8 @@ pub(crate) fn of(built: &Built<'_>) -> Result<Sized> {
     let mut parts = vec![];
     for object in linked(obj, &is_on)? {
         let Some(bytes) = count.object(&object)? else { continue };
-        let needs = match object.symbol {
-            Some(symbol) => Needs::Symbols(vec![symbol.to_owned()]),
-            None => makefiles.needs(&object.path, &is_on),
-        };
+        let from_makefiles = || makefiles.needs(&object.path, &is_on);
+        let needs = object.needs.clone().unwrap_or_else(from_makefiles);
         let asked = |symbol: &String| Some((symbol.clone(), origins.get(symbol)?.clone()));
         let asked = needs.symbols().iter().filter_map(asked).collect();
         parts.push(Part { name: object.path, maker: Maker::Compiler, bytes, needs, asked });

@@ -18,9 +18,11 @@ impl Script {
             match *token {
                 "{" => {
                     depth += 1;
-                    // The outer braces are those of SECTIONS and PHDRS.
-                    if depth == 2 {
-                        output = output_name(&tokens[since..at]);
+                    match depth {
+                        // The outer braces are those of SECTIONS and PHDRS.
+                        1 => since = at + 1,
+                        2 => output = output_name(&tokens[since..at]),
+                        _ => {}
                     }
                 }
                 "}" => {
@@ -73,21 +75,21 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// `.data..percpu 0 : AT ( … )`: the name stands before the last colon that is in no parentheses, and
-/// may have an address behind it.
+/// `.data..percpu 0 : AT ( … )`, `.brk (NOLOAD) : …`: the name stands before the last colon that is in
+/// no parentheses, and may have an address or a type behind it.
 fn output_name<'a>(statement: &[&'a str]) -> Option<&'a str> {
-    let (mut depth, mut colon) = (0, None);
-    for (at, token) in statement.iter().enumerate() {
+    let (mut depth, mut last, mut named) = (0, None, None);
+    for token in statement {
         match *token {
             "(" => depth += 1,
             ")" => depth -= 1,
-            ":" if depth == 0 => colon = Some(at),
+            _ if depth > 0 => {}
+            ":" => named = last,
+            word if !word.starts_with(|c: char| c.is_ascii_digit()) => last = Some(word),
             _ => {}
         }
     }
-    let named = statement[..colon?].iter().rev();
-    let is_name = |token: &&&str| token.starts_with(|c: char| !c.is_ascii_digit() && c != ')');
-    named.copied().find(|token| is_name(&token))
+    named
 }
 
 /// The names up to the closing parenthesis; how they are sorted is no matter here.

@@ -142,7 +142,8 @@ impl<'a> Count<'a> {
         let bytes = |count: u64| usize::try_from(count).unwrap_or(1);
         let mut new = 0;
         while !rest.is_empty() {
-            let length = if strings { string(rest, bytes(entry), bytes(align)) } else { bytes(entry) };
+            let length =
+                if strings { string(rest, bytes(entry), bytes(align)) } else { bytes(entry) };
             let (one, after) = rest.split_at(length.min(rest.len()));
             if self.shared.insert((at, entry, align, one.to_owned())) {
                 new += one.len() as u64;

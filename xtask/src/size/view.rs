@@ -77,9 +77,8 @@ pub(crate) fn compare(a: &[Part], b: &[Part], view: View) -> Vec<Change> {
 impl View {
     fn name(self, part: &Part) -> String {
         match (self, part.maker) {
-            (View::Object, Maker::Compiler) => part.name.to_string(),
-            (View::Object, Maker::Linker) => format!("({})", part.name),
-            (_, Maker::Linker) => LINKER.to_owned(),
+            (_, Maker::Linker) => format!("{LINKER} {}", part.name),
+            (View::Object, _) => part.name.to_string(),
             (View::Folder(depth), _) => folder(&part.name, depth),
             (View::Symbol, _) => part.symbols(),
             (View::Fragment, _) => part.fragments(),

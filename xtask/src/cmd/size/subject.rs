@@ -12,7 +12,7 @@ use crate::cmd::{Context, diff};
 use crate::diag::{self, Hint};
 use crate::fragment::{self, Assignment};
 use crate::history::History;
-use crate::operand::{Found, Names, Operand, Words};
+use crate::operand::{Names, Operand, Words};
 use crate::plan::{Goes, Request, plan};
 use crate::resolve::{self, Ground, Kconfig, Kconfigs, Side, differences, resolve};
 use crate::size::{self, Built, Sized, origins};
@@ -221,8 +221,5 @@ fn operand(workspace: &Workspace, conf_dir: &Utf8Path, word: &str) -> Result<Ope
         hypervisors: workspace.hypervisors(),
         sources: sources.iter().flat_map(Sources::names).collect(),
     };
-    Operand::parse(word, &names, |path| {
-        let meta = path.metadata().ok()?;
-        Some(if meta.is_dir() { Found::Folder } else { Found::File })
-    })
+    Operand::parse(word, &names, diff::look)
 }

@@ -56,10 +56,8 @@ impl SizeArgs {
             name: name.clone(),
         };
         let format = with.image.map_or(ImageFormat::Vmlinux, |(format, _)| format);
-        let built = build.run(
-            &subject.resolve(&kept).dot_config,
-            &[image::kbuild_target(format)],
-        )?;
+        let built =
+            build.run(&subject.resolve(&kept).dot_config, &[image::kbuild_target(format)])?;
         diag::tell_built(ctx.progress, &name, built.compiled, built.elapsed);
         let without = subject.sized_in(&folder.obj(), &mut subject.side_of(&kept))?;
         Ok((Sized { name, ..without }, compared))
@@ -74,10 +72,8 @@ impl SizeArgs {
 fn compared(subject: &Subject, kept: &[Assignment], name: &str) -> Compared {
     let differences = resolve::diff(&mut subject.side(), &mut subject.side_of(kept));
     let on = On { linux: subject.tree.version.to_string(), arch: subject.arch() };
-    let side = |name: &str| resolve::Subject {
-        on: Some(on.clone()),
-        ..resolve::Subject::named(name)
-    };
+    let side =
+        |name: &str| resolve::Subject { on: Some(on.clone()), ..resolve::Subject::named(name) };
     Compared { a: side(&subject.name), b: side(name), differences }
 }
 
