@@ -125,7 +125,7 @@ impl SizeArgs {
             _ => self.source.clone(),
         };
         let tree = source.tree(ctx, workspace, conf_dir)?;
-        let asks = Asks::DotConfig(path, text);
+        let asks = Asks::DotConfig(".config".into(), text);
         let name = (dir.to_string(), arch);
         self.assemble(ctx, workspace, name, obj, tree, (conf_dir.to_owned(), asks))
     }
