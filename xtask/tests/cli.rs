@@ -15,4 +15,5 @@ mod cli {
     mod own_vmm;
     mod real_boot;
     mod real_tree;
+    mod size;
 }

@@ -214,7 +214,7 @@ fn tell_no_kvm(ctx: &Context, kernels: &[Measurement]) {
     }
 }
 
-fn write(path: &Utf8Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Utf8Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("failed to create folder {folder}"))?;

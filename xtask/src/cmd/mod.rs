@@ -11,6 +11,7 @@ mod measure;
 mod plan;
 mod resolve;
 mod setup;
+mod size;
 mod source;
 
 use std::io::IsTerminal;
@@ -130,6 +131,8 @@ pub(crate) enum Command {
     Resolve(resolve::ResolveArgs),
     /// Show and install what this host lacks for a build and a boot
     Setup(setup::SetupArgs),
+    /// Say what each folder, fragment, symbol and object adds to a kernel, and what leaving one out saves
+    Size(size::SizeArgs),
     /// Fetch, list and verify the pinned kernel sources
     Source(source::SourceArgs),
 }
@@ -147,6 +150,7 @@ impl Command {
             Command::Plan(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),
+            Command::Size(args) => args.run(ctx),
             Command::Source(args) => args.run(ctx),
         }
     }

@@ -31,8 +31,9 @@ pub(crate) use baseline::{Baseline, Change, Comparison};
 pub(crate) use figure::{FIGURES, Figure, Spread, Unit};
 pub(crate) use guest::Console;
 pub(crate) use initcalls::{Asked, Initcall, Initcalls};
-pub(crate) use makefile::Needs;
+pub(crate) use makefile::{Makefiles, Needs};
 pub(crate) use peers::{Lines, Peer, find as find_peers};
+pub(crate) use size::of_vmlinux as vmlinux_sizes;
 
 use guest::Guest;
 

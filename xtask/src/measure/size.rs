@@ -21,9 +21,7 @@ pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
     let size = std::fs::metadata(image).with_context(|| format!("failed to look at {image}"))?;
     let mut sizes = BTreeMap::from([(Figure::Image, size.len())]);
     if let Some(vmlinux) = vmlinux {
-        sizes.extend(
-            sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?,
-        );
+sizes.extend(of_vmlinux(vmlinux)?);
         let packed = packed(vmlinux).with_context(|| format!("failed to pack {vmlinux}"))?;
         sizes.insert(Figure::Packed, packed);
     }
@@ -31,6 +29,15 @@ pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
 }
 
 /// As `size` of the binutils counts: text is what cannot be written to, constants included.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn of_vmlinux(vmlinux: &Utf8Path) -> Result<BTreeMap<Figure, u64>> {
+    let sizes =
+        sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?;
+    Ok(sizes.into())
+}
+
 fn sections(vmlinux: &Utf8Path) -> Result<[(Figure, u64); 3]> {
     let data = ReadCache::new(File::open(vmlinux)?);
     let header = FileHeader64::<LE>::parse(&data)?;

@@ -34,6 +34,8 @@ pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+#[cfg(test)]
+pub(crate) use side::Asked;
 pub(crate) use side::{At, By, Ground, Side, Why};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
