@@ -5,6 +5,7 @@ mod breach;
 mod compared;
 mod explained;
 mod finding;
+mod hardening;
 mod kconfig;
 mod tell;
 
@@ -21,6 +22,7 @@ pub(crate) use breach::tell_breaches;
 pub(crate) use compared::{compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
+pub(crate) use hardening::{hardening_table, tell_hardening};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,

@@ -6,6 +6,7 @@ mod answers;
 mod breach;
 mod brought;
 mod cause;
+mod deviation;
 mod diff;
 mod environment;
 mod explain;
@@ -29,6 +30,7 @@ use crate::source::KernelVersion;
 
 pub(crate) use breach::{AtFault, Breach, breaches, broken};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
+pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};

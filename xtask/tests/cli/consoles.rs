@@ -121,6 +121,7 @@ A symbol more.
 fn more_files(fixture: &Fixture) {
     files_to_compare(fixture);
     contracts(fixture);
+    hardenings(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
     for tree in ["dirty", "old"] {
@@ -250,6 +251,66 @@ fn contracts(fixture: &Fixture) {
     fixture.write("conf-unmendable/micro-kernel-x86_64.list", "base.conf\n");
     fixture.write("conf-unmendable/base.conf", "CONFIG_NET=y\nCONFIG_INET=y\n");
     fixture.write("conf-unmendable/history.toml", HISTORY);
+}
+
+/// One recommendation of each outcome: followed, not with a reason, not without one, of another arch
+/// or tree, by an older name; and two reasons, of which one is stale.
+const HARDENING: &str = r#"
+source = "some wiki at 737073a"
+
+[[recommendation]]
+id = "network"
+gives = "a way to call for help"
+needs = "NET && TCPIP"
+
+[[recommendation]]
+id = "no-serial"
+gives = "nobody listens in"
+needs = "!SERIAL && !USB"
+
+[[recommendation]]
+id = "fast"
+gives = "less time to attack"
+since = "6.12"
+needs = "SPEED>=7"
+
+[[recommendation]]
+id = "arm-part"
+gives = "what only that arch has"
+when = { arch = ["aarch64"] }
+needs = "ARM_PART"
+
+[[recommendation]]
+id = "young"
+gives = "what this tree is too old for"
+since = "6.18"
+needs = "LOST"
+
+[[deviation]]
+from = ["no-serial", "network"]
+when = { type = ["micro"], arch = ["x86_64"] }
+reason = "the console is a serial line, and someone has to see what goes on"
+
+[[deviation]]
+from = ["fast"]
+when = { hypervisor = ["qemu"] }
+reason = "emulated lines are slow"
+"#;
+
+fn hardenings(fixture: &Fixture) {
+    let stale = HARDENING.replace("[\"no-serial\", \"network\"]", "[\"no-serial\"]");
+    let bad = HARDENING.replace("\"network\"]", "\"netwrok\"]").replace("\"6.18\"", "\"soon\"");
+    for (conf, hardening) in
+        [("conf-hardening", HARDENING), ("conf-hard-enough", &stale), ("conf-bad-hardening", &bad)]
+    {
+        fixture.write(&format!("{conf}/hardening.toml"), hardening);
+        fixture.write(&format!("{conf}/micro-kernel-x86_64.list"), "base.conf\n");
+        let speed = if conf == "conf-hard-enough" { 7 } else { 5 };
+        let asked = format!("CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED={speed}\n");
+        fixture.write(&format!("{conf}/base.conf"), &asked);
+        let history = "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n";
+        fixture.write(&format!("{conf}/history.toml"), history);
+    }
 }
 
 /// Two lists, two `.config` files, and a tree in which time has passed.
