@@ -35,6 +35,29 @@ pub(crate) struct Built {
     pub elapsed: Duration,
 }
 
+/// Lets a person change a `.config` on the terminal, in the tree's own `menus` (a target of kbuild's);
+/// gives it as it was saved last. Nothing is written but below `scratch`.
+///
+/// # Errors
+/// If the menus do not come up, or the user interrupts.
+pub(crate) fn edit(
+    shell: &Shell,
+    (tree, toolchain): (&Tree, &Toolchain),
+    menus: &str,
+    scratch: &Utf8Path,
+    dot_config: &str,
+) -> Result<String> {
+    let path = scratch.join(".config");
+    std::fs::write(&path, dot_config).with_context(|| format!("failed to write {path}"))?;
+    let make = toolchain.make(shell, &tree.dir, scratch);
+    let status = shell.foreground(make.args(["-s", "--no-print-directory", menus]))?;
+    if !status.success() {
+        return Err(anyhow!("make {menus} in {} failed: {status}", tree.dir))
+            .hint(|| "what it said is above; --config takes a .config that was changed elsewhere");
+    }
+    std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))
+}
+
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 impl Build<'_> {

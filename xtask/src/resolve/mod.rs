@@ -15,6 +15,7 @@ mod kept;
 mod known;
 mod mend;
 mod needless;
+mod reverse;
 mod side;
 mod tree;
 
@@ -36,6 +37,7 @@ pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+pub(crate) use reverse::{Missed, Reversed, reverse};
 pub(crate) use side::{At, By, Ground, Side, Why};
 pub(crate) use tree::{Kconfig, Kconfigs};
 
