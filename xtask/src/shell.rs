@@ -1,7 +1,7 @@
 //! The only place that starts a process. Each one gets a process group of its own, a deadline and,
 //! if asked for, a log file; the whole group is killed when the deadline passes, when the user
-//! presses Ctrl-C, and when its leader ends and leaves children behind. One kind has none of that:
-//! the program that a person talks to, in `foreground`.
+//! presses Ctrl-C, and when its leader ends and leaves children behind. The one without a
+//! deadline is the program that a person talks to, in `foreground`.
 
 mod foreground;
 

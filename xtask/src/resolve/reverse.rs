@@ -47,6 +47,8 @@ struct Line {
     /// The line of the fragments that it is, or takes the place of.
     asked: Option<usize>,
     changed: bool,
+    /// Without it, a line below the overlay would ask for something else.
+    stays: bool,
 }
 
 /// Finds the smallest change of what is requested that gives what the tree makes of `edited`, which was
@@ -63,7 +65,7 @@ pub(crate) fn reverse(
     let dot_config = config.dot_config();
     let missed = missed(ground, &mut config, (before, edited), &dot_config);
     let search = Search { kconfig, wanted: &dot_config };
-    let mut found = search.enough(&asked);
+    let mut found = search.enough(requested, &asked);
     let out_of_reach = differences(&search.resolved(&found), &dot_config);
     if out_of_reach.is_empty() {
         search.shrink(&mut found);
@@ -71,15 +73,12 @@ pub(crate) fn reverse(
     let (mut edits, mut homeless) = (vec![], vec![]);
     for (index, assignment) in asked.iter().enumerate() {
         let line = found.iter().find(|line| line.asked == Some(index));
+        let newest = history.newest_name(&assignment.symbol);
         let text = match line {
             Some(Line { changed: false, .. }) => continue,
-            // What is in its place now may be another value than asked for below an overlay.
-            None if overrides(requested, &assignment.place) => "n",
-            None => "",
-            Some(line) => &line.value,
+            Some(line) => config_line(newest, &line.value),
+            None => String::new(),
         };
-        let newest = history.newest_name(&assignment.symbol);
-        let text = if text.is_empty() { String::new() } else { config_line(newest, text) };
         let again = requested.repeated.iter();
         let again = again.filter(|one| one.same && one.counts == assignment.place);
         let places =
@@ -146,14 +145,15 @@ impl Search<'_> {
 
     /// Lines that come to what is wanted, if there are such: what is asked for, with the values that
     /// are wanted, and whatever else has another value without a line.
-    fn enough(&self, asked: &[Assignment]) -> Vec<Line> {
+    fn enough(&self, requested: &Requested, asked: &[Assignment]) -> Vec<Line> {
         let wanted = values(self.wanted);
         let value = |symbol: &str| wanted.get(symbol).copied().unwrap_or("n").to_owned();
         let line = |(index, one): (usize, &Assignment)| {
             let (wanted, symbol) = (value(&one.symbol), one.symbol.clone());
             let changed = !same(&wanted, &one.value);
             let value = if changed { wanted } else { one.value.clone() };
-            Line { symbol, value, asked: Some(index), changed }
+            let stays = overrides(requested, &one.place);
+            Line { symbol, value, asked: Some(index), changed, stays }
         };
         let mut all: Vec<Line> = asked.iter().enumerate().map(line).collect();
         let mut known: BTreeSet<String> = all.iter().map(|line| line.symbol.clone()).collect();
@@ -169,7 +169,7 @@ impl Search<'_> {
             for symbol in symbols.into_iter().filter(differs) {
                 if self.can_be_set(symbol) && known.insert(symbol.to_owned()) {
                     let (symbol, value) = (symbol.to_owned(), value(symbol));
-                    all.push(Line { symbol, value, asked: None, changed: true });
+                    all.push(Line { symbol, value, asked: None, changed: true, stays: false });
                 }
             }
             if all.len() == before {
@@ -187,7 +187,8 @@ impl Search<'_> {
     /// first, since nearly all of it is off unless it is asked for.
     fn shrink(&self, all: &mut Vec<Line>) {
         for off in [true, false] {
-            let candidates = all.iter().filter(|line| line.changed && (line.value == "n") == off);
+            let may_go = |line: &&Line| line.changed && !line.stays && (line.value == "n") == off;
+            let candidates = all.iter().filter(may_go);
             let candidates: Vec<String> = candidates.map(|line| line.symbol.clone()).collect();
             self.take_out(all, &candidates);
         }

@@ -1,79 +1,87 @@
-//! A program that a person talks to: it has the terminal, for as long as it likes. It stays in this
-//! program's own process group, so that Ctrl-Z and Ctrl-C are the shell's and the user's, as ever.
+//! A program that a person talks to: it has the terminal, for as long as it likes. As a shell does for
+//! a job, its group is made the terminal's foreground group: Ctrl-C and Ctrl-Z are its own.
 
-use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use nix::sys::signal::{SigSet, Signal as Blocked};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_current_process_group, waitid,
+};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
-use super::{GRACE, Interrupted, Shell};
-
-/// How long a program that hears of Ctrl-C itself may take to end by itself.
-const MOMENT: Duration = Duration::from_millis(300);
-
-/// What leaves a full-screen program's screen (xterm's control sequences, as terminfo's `rmcup`,
-/// `cnorm`, `sgr0` and `rmkx` have them): one that was killed cannot.
-const LEAVE_SCREEN: &str = "\x1b[?1049l\x1b[?25h\x1b[0m\x1b[?1l\x1b>";
+use super::{Group, Interrupted, Shell};
 
 impl Shell {
-    /// Runs on the user's terminal to the end.
+    /// Runs on the user's terminal to the end. A program that ends by Ctrl-C says so in its status.
     ///
     /// # Errors
-    /// If the program cannot be started, or the user interrupts: whatever it left is not meant then.
+    /// If the program cannot be started, or this program is told to end.
     pub(crate) fn foreground(&self, cmd: impl Into<Command>) -> Result<ExitStatus> {
         self.check_interrupt()?;
-        let mut cmd: Command = cmd.into();
+        let cmd: Command = cmd.into();
         self.shown(&cmd);
-        let mode = tcgetattr(std::io::stdin()).ok();
-        #[expect(clippy::disallowed_methods, reason = "beside Group::start, which is for the rest")]
-        let mut child = cmd.spawn().with_context(|| {
-            format!("failed to start `{}`", cmd.get_program().to_string_lossy())
-        })?;
-        let status = loop {
-            if let Some(status) = child.try_wait().context("failed to wait for a process")? {
-                break status;
+        let terminal = Terminal::ours();
+        let mut group = Group::start(cmd)?;
+        let pid = i32::try_from(group.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.context("a process has no id")?;
+        terminal.hand_to(pid);
+        while group.child.try_wait().context("failed to wait for a process")?.is_none() {
+            if is_stopped(pid) {
+                terminal.take_back();
+                // Until the user's shell brings this job back.
+                let _ = kill_current_process_group(Signal::TSTP);
+                terminal.hand_to(pid);
+                group.signal(Signal::CONT);
             }
             if self.check_interrupt().is_err() {
-                end(&mut child, mode.as_ref());
-                return Err(Interrupted.into());
+                break;
             }
             std::thread::sleep(Duration::from_millis(20));
-        };
-        restore(mode.as_ref());
-        self.check_interrupt()?;
-        Ok(status)
+        }
+        let told_to_end = self.check_interrupt().is_err();
+        let status = group.finish(told_to_end);
+        terminal.take_back();
+        if told_to_end { Err(Interrupted.into()) } else { status }
     }
 }
 
-/// `make` hands SIGTERM on to what it started, and waits for that.
-fn end(child: &mut Child, mode: Option<&Termios>) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let ends_within = |child: &mut Child, time: Duration| {
-        let asked = Instant::now();
-        while asked.elapsed() < time && matches!(child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        !matches!(child.try_wait(), Ok(None))
-    };
-    if !ends_within(child, MOMENT) {
-        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
-        if !ends_within(child, GRACE) {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if mode.is_some() {
-            // Without a terminal there is nothing to leave.
-            let _ = std::fs::write("/dev/tty", LEAVE_SCREEN);
+/// The user's terminal and its mode, where this program is the one that it talks to.
+struct Terminal(Option<Termios>);
+
+impl Terminal {
+    fn ours() -> Self {
+        let stdin = std::io::stdin();
+        let is_ours = tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+        Terminal(tcgetattr(&stdin).ok().filter(|_| is_ours))
+    }
+
+    fn hand_to(&self, group: Pid) {
+        if self.0.is_some() {
+            without_being_stopped(|| tcsetpgrp(std::io::stdin(), group));
         }
     }
-    restore(mode);
+
+    fn take_back(&self) {
+        if let Some(mode) = &self.0 {
+            without_being_stopped(|| tcsetpgrp(std::io::stdin(), getpgrp()));
+            without_being_stopped(|| tcsetattr(std::io::stdin(), OptionalActions::Drain, mode));
+        }
+    }
 }
 
-fn restore(mode: Option<&Termios>) {
-    if let Some(mode) = mode {
-        // The terminal may be gone, and then nobody sees what it shows.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, mode);
-    }
+/// Whoever is not in the foreground is stopped by SIGTTOU where he changes a terminal, unless he blocks
+/// it (tcsetpgrp(3)). What fails here fails on a terminal that is gone.
+fn without_being_stopped(change: impl FnOnce() -> rustix::io::Result<()>) {
+    let signal = SigSet::from(Blocked::SIGTTOU);
+    let _ = signal.thread_block();
+    let _ = change();
+    let _ = signal.thread_unblock();
+}
+
+/// Asks for stops only: the end is for the group to see.
+fn is_stopped(pid: Pid) -> bool {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::Pid(pid), options), Ok(Some(status)) if status.stopped())
 }

@@ -122,6 +122,7 @@ fn more_files(fixture: &Fixture) {
     files_to_compare(fixture);
     contracts(fixture);
     hardenings(fixture);
+    edits(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
     for tree in ["dirty", "old"] {
@@ -310,6 +311,41 @@ fn hardenings(fixture: &Fixture) {
         fixture.write(&format!("{conf}/base.conf"), &asked);
         let history = "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n";
         fixture.write(&format!("{conf}/history.toml"), history);
+    }
+}
+
+/// Two lists that share a fragment, an overlay, and what somebody made of the first list's `.config`.
+fn edits(fixture: &Fixture) {
+    for (file, text) in [
+        ("micro-kernel-x86_64.list", "line.conf\nnet.conf\n"),
+        ("mini-kernel-x86_64.list", "line.conf\n"),
+        ("line.conf", "# the line\nCONFIG_SERIAL=y\nCONFIG_SPEED=3\n"),
+        ("net.conf", "# the network\nCONFIG_NET=y\nCONFIG_TCPIP=y\n"),
+        ("hypervisor/cloud_hypervisor.conf", "# emulated lines are fast\nCONFIG_SPEED=9\n"),
+        (
+            "history.toml",
+            "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n",
+        ),
+    ] {
+        fixture.write(&format!("conf-edit/{file}"), text);
+    }
+    let common = "CONFIG_NET=y\n# CONFIG_USB is not set\n";
+    for (file, text) in [
+        (
+            "more.config",
+            "# CONFIG_INET is not set\nCONFIG_MODEM=y\nCONFIG_RADIO=y\nCONFIG_TONES=y\n\
+             CONFIG_WIRELESS=y\nCONFIG_SERIAL=y\nCONFIG_BOARD=y\nCONFIG_SPEED=7\n\
+             # CONFIG_PLAIN is not set\nCONFIG_SALTED=y\n",
+        ),
+        ("less.config", "CONFIG_INET=y\n# CONFIG_SERIAL is not set\nCONFIG_SPEED=5\n"),
+        ("default.config", "CONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED=5\n"),
+        (
+            "wrong.config",
+            "CONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED=12\nCONFIG_WIRELESS=y\n\
+             CONFIG_RADIO=y\nCONFIG_LOST=y\n",
+        ),
+    ] {
+        fixture.write(file, &format!("{common}{text}"));
     }
 }
 
