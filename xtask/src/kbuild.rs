@@ -1,6 +1,7 @@
 //! A resolved configuration to an object tree, by the kernel's own make. The tree is never written
 //! to: every build is out of tree.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -9,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::resolve::{differences, values};
-use crate::shell::{Next, Shell, Stream};
+use crate::shell::{Interrupted, Next, Shell, Stream};
 use crate::source::Tree;
 use crate::toolchain::{Toolchain, on_path};
 
@@ -33,6 +34,32 @@ pub(crate) struct Built {
     /// Objects compiled in this run.
     pub compiled: u64,
     pub elapsed: Duration,
+}
+
+/// Lets a person change a `.config` on the terminal, in the tree's own `menus` (a target of kbuild's);
+/// gives it as it was saved last. Nothing is written but below `scratch`.
+///
+/// # Errors
+/// If the menus do not come up, or the user interrupts.
+pub(crate) fn edit(
+    shell: &Shell,
+    (tree, toolchain): (&Tree, &Toolchain),
+    menus: &str,
+    scratch: &Utf8Path,
+    dot_config: &str,
+) -> Result<String> {
+    let path = scratch.join(".config");
+    std::fs::write(&path, dot_config).with_context(|| format!("failed to write {path}"))?;
+    let make = toolchain.make(shell, &tree.dir, scratch);
+    let status = shell.foreground(make.args(["-s", "--no-print-directory", menus]))?;
+    let left = std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
+    // The menus ask on Ctrl-C, too, whether to save what was changed.
+    match (status.success() || left != dot_config, status.signal()) {
+        (true, _) => Ok(left),
+        (false, Some(_)) => Err(Interrupted.into()),
+        (false, None) => Err(anyhow!("make {menus} in {} failed: {status}", tree.dir))
+            .hint(|| "what it said is above; --config takes a .config that was changed elsewhere"),
+    }
 }
 
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);

@@ -9,6 +9,7 @@ mod cli {
     mod configs;
     mod consoles;
     mod contract;
+    mod edit;
     mod fixture;
     mod kept;
     mod measure;

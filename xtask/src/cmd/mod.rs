@@ -4,7 +4,9 @@ mod args;
 mod boot;
 mod check;
 mod ci;
+mod confirm;
 mod diff;
+mod edit;
 mod explain;
 mod kernel;
 mod measure;
@@ -121,6 +123,8 @@ pub(crate) enum Command {
     Ci(ci::CiArgs),
     /// Show which symbols differ between two kernels, lists, trees or .config files, and why
     Diff(diff::DiffArgs),
+    /// Open a kernel's configuration in the tree's menus, and take what was changed into the fragments
+    Edit(edit::EditArgs),
     /// Say why a symbol has its value, and what would turn it on
     Explain(explain::ExplainArgs),
     /// Say how big a kernel is, how long it takes to its init, what memory it costs, and what grew
@@ -145,6 +149,7 @@ impl Command {
             Command::Check(args) => args.run(ctx),
             Command::Ci(args) => args.run(ctx),
             Command::Diff(args) => args.run(ctx),
+            Command::Edit(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
             Command::Measure(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),

@@ -21,7 +21,7 @@ pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
     let size = std::fs::metadata(image).with_context(|| format!("failed to look at {image}"))?;
     let mut sizes = BTreeMap::from([(Figure::Image, size.len())]);
     if let Some(vmlinux) = vmlinux {
-sizes.extend(of_vmlinux(vmlinux)?);
+        sizes.extend(of_vmlinux(vmlinux)?);
         let packed = packed(vmlinux).with_context(|| format!("failed to pack {vmlinux}"))?;
         sizes.insert(Figure::Packed, packed);
     }
