@@ -75,6 +75,7 @@ impl MeasureArgs {
             let machine = Machine::find(arch, bus, hypervisor)?;
             let order = Order {
                 name: shown(file),
+                peer: false,
                 path: file,
                 machine,
                 hypervisor,
@@ -118,6 +119,7 @@ impl MeasureArgs {
             let defaults;
             let order = Order {
                 name: peer.name.clone(),
+                peer: true,
                 path: peer.lines.path(),
                 machine: Machine::find(peer.arch, bus, beside)?,
                 hypervisor: beside,
@@ -129,7 +131,7 @@ impl MeasureArgs {
                     _ => Asks::Fragments(asked),
                 },
             };
-            subjects.push(Subject { peer: true, ..yard.build(&order)? });
+            subjects.push(yard.build(&order)?);
         }
         Ok(())
     }
@@ -289,6 +291,8 @@ struct Yard<'a> {
 /// What is to be built.
 struct Order<'a> {
     name: String,
+    /// Somebody else's: built as make alone builds it.
+    peer: bool,
     /// Tells its folder from others' of the same name.
     path: &'a Utf8Path,
     machine: &'static Machine,
@@ -354,6 +358,7 @@ impl<'a> Yard<'a> {
             log: folder.log(),
             jobs: args.jobs(),
             name: order.name.clone(),
+            close_up: !order.peer,
         };
         build.run(&dot_config, &[image::kbuild_target(format)])?;
         let file = folder.image(format);
@@ -361,7 +366,7 @@ impl<'a> Yard<'a> {
         image::check(&file, Wanted { hypervisor: order.hypervisor, arch, format })?;
         Ok(Subject {
             name: order.name.clone(),
-            peer: false,
+            peer: order.peer,
             machine: order.machine,
             image: file,
             format: packed(format, &dot_config),

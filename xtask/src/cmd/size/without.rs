@@ -54,6 +54,7 @@ impl SizeArgs {
             log: folder.log(),
             jobs: self.jobs(),
             name: name.clone(),
+            close_up: true,
         };
         let format = with.image.map_or(ImageFormat::Vmlinux, |(format, _)| format);
         let built =
