@@ -85,6 +85,7 @@ enum By {
 }
 
 /// What was asked for, of one kernel or two.
+#[expect(clippy::large_enum_variant, reason = "a run has one of it")]
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Report {
