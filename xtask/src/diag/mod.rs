@@ -6,6 +6,7 @@ mod compared;
 mod explained;
 mod finding;
 mod kconfig;
+mod minimized;
 mod tell;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub(crate) use compared::{compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
+pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,
     tell_needless, tell_no_overlay, tell_plan, tell_refused, tell_resolved,

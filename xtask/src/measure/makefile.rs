@@ -29,6 +29,17 @@ impl Needs {
     }
 }
 
+/// What each of these objects, paths in an object tree, needs in a kernel that has these symbols on.
+pub(crate) fn brought_by<'a>(
+    tree: &Utf8Path,
+    arch: Arch,
+    objects: impl Iterator<Item = &'a Utf8Path>,
+    is_on: &dyn Fn(&str) -> bool,
+) -> Vec<Needs> {
+    let mut makefiles = Makefiles::new(tree, arch);
+    objects.map(|object| makefiles.needs(object, is_on)).collect()
+}
+
 /// What one line of a makefile depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum When {

@@ -28,11 +28,12 @@ use crate::progress::Progress;
 use crate::shell::{Interrupted, Shell};
 
 pub(crate) use baseline::{Baseline, Change, Comparison};
-pub(crate) use figure::{FIGURES, Figure, Spread, Unit};
+pub(crate) use figure::{FIGURES, Facts, Figure, Spread, Unit};
 pub(crate) use guest::Console;
-pub(crate) use initcalls::{Asked, Initcall, Initcalls};
-pub(crate) use makefile::Needs;
+pub(crate) use initcalls::{Asked, Initcall, Initcalls, is_compiled};
+pub(crate) use makefile::{Needs, brought_by};
 pub(crate) use peers::{Lines, Peer, find as find_peers};
+pub(crate) use size::{Sections, of as sizes};
 
 use guest::Guest;
 

@@ -14,33 +14,48 @@ use super::Figure;
 
 /// # Errors
 /// If the image cannot be looked at, or there is a vmlinux that cannot be read.
-pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMap<Figure, u64>> {
+pub(crate) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMap<Figure, u64>> {
     let size = std::fs::metadata(image).with_context(|| format!("failed to look at {image}"))?;
     let mut sizes = BTreeMap::from([(Figure::Image, size.len())]);
     if let Some(vmlinux) = vmlinux {
-        sizes.extend(
-            sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?,
-        );
+        let Sections { text, data, bss } = Sections::read(vmlinux)?;
+        sizes.extend([(Figure::Text, text), (Figure::Data, data), (Figure::Bss, bss)]);
     }
     Ok(sizes)
 }
 
-/// As `size` of the binutils counts: text is what cannot be written to, constants included.
-fn sections(vmlinux: &Utf8Path) -> Result<[(Figure, u64); 3]> {
-    let data = ReadCache::new(File::open(vmlinux)?);
-    let header = FileHeader64::<LE>::parse(&data)?;
-    let (mut text, mut initialised, mut bss) = (0, 0, 0);
-    for section in header.sections(LE, &data)?.iter() {
-        let has = |flag: u32| section.sh_flags(LE) & u64::from(flag) != 0;
-        let kind = match () {
-            () if !has(SHF_ALLOC) => continue,
-            () if has(SHF_EXECINSTR) || !has(SHF_WRITE) => &mut text,
-            () if section.sh_type(LE) != SHT_NOBITS => &mut initialised,
-            () => &mut bss,
-        };
-        *kind += section.sh_size(LE);
+/// Bytes of an ELF file that are loaded, as `size` of the binutils counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sections {
+    /// What cannot be written to, constants included.
+    pub(crate) text: u64,
+    pub(crate) data: u64,
+    pub(crate) bss: u64,
+}
+
+impl Sections {
+    /// # Errors
+    /// If it is no ELF file of a 64-bit machine.
+    pub(crate) fn read(path: &Utf8Path) -> Result<Self> {
+        Self::of(path).with_context(|| format!("failed to read sections of {path}"))
     }
-    Ok([(Figure::Text, text), (Figure::Data, initialised), (Figure::Bss, bss)])
+
+    fn of(path: &Utf8Path) -> Result<Self> {
+        let data = ReadCache::new(File::open(path)?);
+        let header = FileHeader64::<LE>::parse(&data)?;
+        let mut sizes = Sections::default();
+        for section in header.sections(LE, &data)?.iter() {
+            let has = |flag: u32| section.sh_flags(LE) & u64::from(flag) != 0;
+            let kind = match () {
+                () if !has(SHF_ALLOC) => continue,
+                () if has(SHF_EXECINSTR) || !has(SHF_WRITE) => &mut sizes.text,
+                () if section.sh_type(LE) != SHT_NOBITS => &mut sizes.data,
+                () => &mut sizes.bss,
+            };
+            *kind += section.sh_size(LE);
+        }
+        Ok(sizes)
+    }
 }
 
 #[cfg(test)]

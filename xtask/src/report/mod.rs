@@ -9,6 +9,7 @@ mod table;
 mod tests;
 
 pub(crate) use changes::changes;
+pub(crate) use grid::grouped;
 pub(crate) use markdown::markdown;
 pub(crate) use picture::{initcalls_picture, picture};
 pub(crate) use table::table;

@@ -1,0 +1,89 @@
+//! What a kernel would save, by its object tree: an estimate before anything is built.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use vmm_kernel::Arch;
+use walkdir::WalkDir;
+
+use crate::measure::{Needs, Sections, brought_by, is_compiled};
+use crate::resolve::values;
+
+/// The compiled files that go with symbols, in bytes of the kernel before it is packed. What other
+/// files have behind `#ifdef` for the same symbols is not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Gain {
+    pub objects: usize,
+    pub text: u64,
+    pub data: u64,
+    pub bss: u64,
+}
+
+impl Gain {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.text + self.data + self.bss
+    }
+}
+
+/// The compiled files of a build that some kernels do without.
+#[derive(Debug)]
+pub(crate) struct Objects(Vec<Object>);
+
+#[derive(Debug)]
+struct Object {
+    /// It is in a kernel with any of these.
+    symbols: Vec<String>,
+    sections: Sections,
+}
+
+impl Objects {
+    /// Reads an object tree; nothing, where there is none that was built to the end.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn read(obj: &Utf8Path, tree: &Utf8Path, arch: Arch) -> Result<Option<Self>> {
+        if !obj.join("vmlinux").is_file() {
+            return Ok(None);
+        }
+        let path = obj.join(".config");
+        let dot_config =
+            std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
+        let paths = compiled(obj)?;
+        let on = values(&dot_config);
+        let relative = paths.iter().map(|path| path.strip_prefix(obj).unwrap_or(path));
+        let needs = brought_by(tree, arch, relative, &|symbol| on.contains_key(symbol));
+        let mut objects = vec![];
+        for (path, needs) in paths.iter().zip(needs) {
+            let Needs::Symbols(symbols) = needs else { continue };
+            // A file of another kind, bitcode for one, tells no sizes.
+            let Ok(sections) = Sections::read(path) else { continue };
+            objects.push(Object { symbols, sections });
+        }
+        Ok(Some(Objects(objects)))
+    }
+
+    /// What goes with these symbols.
+    pub(crate) fn without(&self, symbols: &[String]) -> Gain {
+        let goes: BTreeSet<&String> = symbols.iter().collect();
+        let gone = self.0.iter().filter(|one| one.symbols.iter().all(|name| goes.contains(name)));
+        gone.fold(Gain::default(), |gain, Object { sections, .. }| Gain {
+            objects: gain.objects + 1,
+            text: gain.text + sections.text,
+            data: gain.data + sections.data,
+            bss: gain.bss + sections.bss,
+        })
+    }
+}
+
+fn compiled(obj: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let mut paths = vec![];
+    for entry in WalkDir::new(obj).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("failed to walk {obj}"))?;
+        let path = Utf8Path::from_path(entry.path());
+        let object = path.filter(|path| path.extension() == Some("o") && is_compiled(path));
+        paths.extend(object.map(Utf8Path::to_owned));
+    }
+    Ok(paths)
+}

@@ -1,0 +1,237 @@
+//! What stays in a kernel though no capability of the contract names it: `keep.toml`, and what of the
+//! recommendations of `hardening.toml` a kernel follows.
+
+use anyhow::{Context, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use kconfig::{Expression, Tristate};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::judge::Changed;
+use crate::contract::{Contract, Values};
+use crate::diag::{BadInput, BadInputs};
+use crate::history::History;
+use crate::workspace::Workspace;
+
+/// Why something stays that no capability needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct KeptFor {
+    /// A symbol, or a recommendation by its name.
+    pub what: String,
+    pub reason: String,
+    pub source: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Keep {
+    entries: Vec<Entry>,
+    /// Each with its expression.
+    recommended: Vec<(KeptFor, Expression)>,
+}
+
+/// `keep.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    keep: Vec<Entry>,
+}
+
+/// Symbols that stay, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// In the newest kernel's words. A `*` at the end stands for any rest.
+    symbols: Vec<Spanned<String>>,
+    reason: String,
+    /// Where the reason is from.
+    source: String,
+}
+
+/// What is read here of `hardening.toml`.
+#[derive(Debug, Default, Deserialize)]
+struct Hardening {
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    recommendation: Vec<Recommendation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Recommendation {
+    id: String,
+    gives: String,
+    needs: Spanned<String>,
+}
+
+/// What a kernel loses.
+pub(super) struct Loss<'a> {
+    /// Symbols that go.
+    pub goes: &'a [String],
+    pub changes: &'a [Changed],
+    pub before: Values<'a>,
+    pub after: Values<'a>,
+}
+
+impl Keep {
+    /// Reads both files of a conf dir. What it has none of, it borrows from the workspace, which may
+    /// have none.
+    ///
+    /// # Errors
+    /// All that is wrong with them, with file and line.
+    pub(crate) fn read(workspace: &Workspace, conf_dir: &Utf8Path) -> Result<Self> {
+        let entries = match find(workspace, conf_dir, "keep.toml")? {
+            Some((path, text)) => entries(&path, &text)?,
+            None => vec![],
+        };
+        let recommended = match find(workspace, conf_dir, "hardening.toml")? {
+            Some((path, text)) => recommended(&path, &text)?,
+            None => vec![],
+        };
+        Ok(Keep { entries, recommended })
+    }
+
+    /// What of it is against a loss: symbols that are to stay go or get another value, or a
+    /// recommendation is no longer followed.
+    pub(super) fn against(
+        &self,
+        loss: &Loss<'_>,
+        contract: &Contract,
+        history: &History,
+    ) -> Vec<KeptFor> {
+        let changes = loss.changes.iter().map(|change| &change.symbol);
+        let symbols = || loss.goes.iter().chain(changes.clone());
+        let named = |entry: &Entry| {
+            let what = symbols().find(|name| entry.names(history.newest_name(name)))?.clone();
+            Some(KeptFor { what, reason: entry.reason.clone(), source: entry.source.clone() })
+        };
+        let follows = |expression: &Expression, values: Values<'_>| {
+            expression.value(&|name| contract.value(name, values)) == Tristate::Y
+        };
+        let lost = |(_, expression): &&(KeptFor, Expression)| {
+            follows(expression, loss.before) && !follows(expression, loss.after)
+        };
+        let recommended =
+            self.recommended.iter().filter(lost).map(|(kept_for, _)| kept_for.clone());
+        self.entries.iter().filter_map(named).chain(recommended).collect()
+    }
+}
+
+impl Entry {
+    fn names(&self, symbol: &str) -> bool {
+        let is = |name: &Spanned<String>| match name.get_ref().strip_suffix('*') {
+            Some(start) => symbol.starts_with(start),
+            None => symbol == name.get_ref(),
+        };
+        self.symbols.iter().any(is)
+    }
+}
+
+/// The conf dir's file of that name, or the workspace's, as it is shown, with its text.
+fn find(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    name: &str,
+) -> Result<Option<(Utf8PathBuf, String)>> {
+    for dir in [conf_dir, &workspace.conf_dir()] {
+        let path = dir.join(name);
+        match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            text => {
+                let text = text.with_context(|| format!("failed to read {path}"))?;
+                return Ok(Some((workspace.shown(&path).to_owned(), text)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn read<T: DeserializeOwned>(path: &Utf8Path, text: &str) -> Result<T> {
+    Ok(toml::from_str(text).map_err(|error| BadInput::toml(path, text, &error))?)
+}
+
+fn line<T>(text: &str, at: &Spanned<T>) -> usize {
+    text[..at.span().start].matches('\n').count() + 1
+}
+
+fn entries(path: &Utf8Path, text: &str) -> Result<Vec<Entry>> {
+    let entries = read::<File>(path, text)?.keep;
+    let mut bad = vec![];
+    for name in entries.iter().flat_map(|entry| &entry.symbols) {
+        let stem = name.get_ref().strip_suffix('*').unwrap_or(name.get_ref());
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if stem.is_empty() || stem.starts_with("CONFIG_") || !stem.chars().all(is_name) {
+            let message = format!("`{}` is no symbol's name", name.get_ref());
+            bad.push(BadInput::at(path, text, line(text, name), message));
+        }
+    }
+    BadInputs::none(bad)?;
+    Ok(entries)
+}
+
+fn recommended(path: &Utf8Path, text: &str) -> Result<Vec<(KeptFor, Expression)>> {
+    let Hardening { source, recommendation } = read(path, text)?;
+    let (mut all, mut bad) = (vec![], vec![]);
+    for Recommendation { id, gives, needs } in recommendation {
+        match Expression::parse(needs.get_ref()) {
+            Ok(expression) => {
+                let kept_for = KeptFor { what: id, reason: gives, source: source.clone() };
+                all.push((kept_for, expression));
+            }
+            Err(_) => {
+                let message = format!("recommendation `{id}` needs what is no expression");
+                bad.push(BadInput::at(path, text, line(text, &needs), message));
+            }
+        }
+    }
+    BadInputs::none(bad)?;
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const PATH: &str = "keep.toml";
+
+    #[test]
+    fn a_star_stands_for_any_rest() {
+        let text = "[[keep]]\nsymbols = [\"MITIGATION_*\", \"VMAP_STACK\"]\nreason = \"r\"\nsource = \"s\"\n";
+        let entries = entries(PATH.into(), text).unwrap();
+        let names = |symbol: &str| entries[0].names(symbol);
+        assert!(names("MITIGATION_ITS") && names("VMAP_STACK"));
+        assert!(!names("CPU_MITIGATIONS") && !names("VMAP_STACKS") && !names("VMAP"));
+    }
+
+    #[test]
+    fn what_can_be_no_name_is_told_with_its_line() {
+        let text = "[[keep]]\nsymbols = [\"A\",\n\"CONFIG_B\", \"*\",\n\"C D\"]\nreason = \"\"\nsource = \"\"\n";
+        let error = entries(PATH.into(), text).unwrap_err();
+        let lines: Vec<_> =
+            error.downcast_ref::<BadInputs>().unwrap().0.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [3, 3, 4]);
+    }
+
+    #[test]
+    fn a_recommendation_that_was_followed_is_followed_on() {
+        let text = "source = \"s\"\n[[recommendation]]\nid = \"stack\"\ngives = \"g\"\nsince = \"6.1\"\n\
+                    needs = \"STACK && !LEAK\"\n";
+        let keep = Keep { entries: vec![], recommended: recommended(PATH.into(), text).unwrap() };
+        let against = |before: &[(&'static str, &'static str)], after| {
+            let [before, after] =
+                [before, after].map(|set| BTreeMap::from_iter(set.iter().copied()));
+            let arch = vmm_kernel::Arch::X86_64;
+            let [before, after] = [&before, &after].map(|set| Values { arch, set });
+            let loss = Loss { goes: &[], changes: &[], before, after };
+            keep.against(&loss, &Contract::default(), &History::default()).len()
+        };
+        assert_eq!(against(&[("STACK", "y")], &[]), 1);
+        assert_eq!(against(&[("STACK", "y")], &[("STACK", "y"), ("LEAK", "y")]), 1);
+        assert_eq!(against(&[("STACK", "y")], &[("STACK", "y")]), 0);
+        assert_eq!(against(&[("LEAK", "y"), ("STACK", "y")], &[]), 0, "it was not followed");
+        assert!(recommended(PATH.into(), &text.replace("&& ", "&& &&")).is_err());
+    }
+}
