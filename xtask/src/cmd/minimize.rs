@@ -121,10 +121,14 @@ impl MinimizeArgs {
     }
 
     fn text(&self, found: &Minimized) -> String {
-        let shown = |line: &&Line| self.every_line || line.is_unneeded() || line.is_needless();
+        let shown = |line: &&Line| {
+            (self.every_line || line.is_unneeded() || line.is_needless())
+                && !found.dropped.contains(&line.place)
+        };
         let lines: Vec<&Line> = found.lines.iter().filter(shown).collect();
         let built = diag::built_table(&found.built);
-        let least = found.least.as_ref().map(diag::least_text).unwrap_or_default();
+        let least = found.least.as_ref().map(|least| diag::least_text(least, &found.lines));
+        let least = least.unwrap_or_default();
         [diag::lines_table(&lines), built, least]
             .into_iter()
             .filter(|t| !t.is_empty())
@@ -170,7 +174,11 @@ impl MinimizeArgs {
         let staying: Vec<&Line> = question.iter().filter(stays).copied().collect();
         if !staying.is_empty() {
             diag::tell_staying(ctx.progress, &staying);
+            ctx.progress.complain("nothing was changed");
             return Ok(None);
+        }
+        if question.is_empty() {
+            ctx.progress.say("no line changes nothing in all kernels: there is none to take out");
         }
         let places = question.iter().map(|line| line.place.clone()).collect();
         let foretold = yard.without(fields, &places);
@@ -180,6 +188,7 @@ impl MinimizeArgs {
         if !refused.is_empty() {
             ctx.progress
                 .complain(format_args!("without all of them together, {}", refused.join("; ")));
+            ctx.progress.complain("nothing was changed");
             return Ok(None);
         }
         let root = &yard.workspace.root;
@@ -188,7 +197,7 @@ impl MinimizeArgs {
         if self.yes && !edited.is_empty() {
             edit::write(root, &edited)?;
             ctx.progress.say("changed; resolving again");
-            yard.prove(ctx, fields, &foretold)?;
+            yard.prove(fields, &foretold)?;
         }
         Ok(Some(places.into_iter().collect()))
     }

@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use super::finding::because_text;
+use crate::fragment::Place;
 use crate::measure::{FIGURES, Figure, Unit};
 use crate::minimize::{Gain, Least, LeftOut, Line, Verdict};
 use crate::progress::Progress;
@@ -25,7 +26,7 @@ const VERDICTS: [(Verdict, &str, &str); 8] = [
     (Verdict::Unneeded, "unneeded", "that no capability needs"),
     (Verdict::ChangesNothing, "changes nothing", "that change nothing"),
     (Verdict::Missed, "not as asked", "that do not come out as asked"),
-    (Verdict::Absent, "absent", "for other kernels than these"),
+    (Verdict::Absent, "absent", "that are for other trees"),
 ];
 
 fn word(verdict: Verdict) -> &'static str {
@@ -40,7 +41,7 @@ pub(crate) fn tell_counts(progress: Progress, lines: &[Line], kernels: usize) {
         (count > 0).then(|| format!("{count} {what}"))
     };
     let kinds: Vec<String> = VERDICTS.iter().filter_map(of_kind).collect();
-    progress.say(format_args!("{} lines in {kernels} kernels: {}", lines.len(), kinds.join(", ")));
+    progress.say(format_args!("{} lines, {kernels} kernels: {}", lines.len(), kinds.join(", ")));
 }
 
 /// Says why lines cannot go.
@@ -52,7 +53,6 @@ pub(crate) fn tell_staying(progress: Progress, lines: &[&Line]) {
         };
         progress.complain(format_args!("{}: {} stays: {why}", line.place, line.line));
     }
-    progress.complain("nothing was changed");
 }
 
 pub(crate) fn lines_table(lines: &[&Line]) -> String {
@@ -113,9 +113,12 @@ fn why(line: &Line) -> String {
         },
         Verdict::Missed | Verdict::Absent => String::new(),
     };
-    match (deciding.len(), line.kernels.len()) {
-        (some, all) if some < all => format!("{text} (in {some} of {all} kernels)"),
-        _ => text,
+    match (deciding.len(), line.kernels.len(), line.unjudged.len()) {
+        (some, all, _) if some < all && line.verdict > Verdict::Unneeded => {
+            format!("{text} (in {some} of {all} kernels)")
+        }
+        (_, _, 0) => text,
+        (_, _, others) => format!("{text}; {others} other kernels that ask for it were not judged"),
     }
 }
 
@@ -178,7 +181,12 @@ fn saved_text(saved: i64, unit: Unit) -> String {
 }
 
 /// What a bisection came to.
-pub(crate) fn least_text(least: &Least) -> String {
+pub(crate) fn least_text(least: &Least, lines: &[Line]) -> String {
+    let of = |place: &Place| lines.iter().find(|line| line.place == *place);
+    let named = |place: &Place| match of(place) {
+        Some(line) => format!("  {} ({place})", line.line),
+        None => format!("  {place}"),
+    };
     let Least { stay, go, is_least, tried, remembered, before, after, effect } = least;
     let mut text = format!("{tried} kernels built and booted, {remembered} known from before\n");
     let _ = match go.len() {
@@ -190,7 +198,7 @@ pub(crate) fn least_text(least: &Least) -> String {
         ),
     };
     for place in go {
-        let _ = writeln!(text, "  {place}");
+        let _ = writeln!(text, "{}", named(place));
     }
     if !stay.is_empty() {
         let why = match is_least {
@@ -199,10 +207,18 @@ pub(crate) fn least_text(least: &Least) -> String {
         };
         let _ = writeln!(text, "{why}");
         for place in stay {
-            let _ = writeln!(text, "  {place}");
+            let _ = writeln!(text, "{}", named(place));
         }
     }
     let _ = writeln!(text, "{}", sizes_text(before, after));
+    if !go.is_empty() {
+        let symbols: Vec<&str> = go.iter().filter_map(of).map(|line| &*line.symbol).collect();
+        let _ = writeln!(
+            text,
+            "in every kernel that asks for them: --fix --drop {}",
+            symbols.join(",")
+        );
+    }
     text
 }
 

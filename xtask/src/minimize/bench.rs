@@ -2,12 +2,14 @@
 //! kbuild redoes what each `.config` asks for, and what is known of those that were tried.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::ImageFormat;
+use walkdir::{DirEntry, WalkDir};
 use xshell::cmd;
 
 use crate::hash;
@@ -70,6 +72,8 @@ impl Bench<'_> {
         if !done.success() {
             bail!("failed to copy {from} to {part}: {}\n{}", done.how(), done.last_lines(3));
         }
+        say_moved(&part.join("tools"), from, &to)
+            .with_context(|| format!("failed to move the paths in {part}/tools"))?;
         std::fs::rename(&part, &to).with_context(|| format!("failed to move {part} to {to}"))
     }
 
@@ -160,11 +164,105 @@ impl Try {
     }
 }
 
+/// The makefiles of a kernel's own tools name what they make by absolute paths, and a tool that is made
+/// again has the whole kernel compiled again.
+fn say_moved(tools: &Utf8Path, from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let files = WalkDir::new(tools).into_iter().flatten().map(DirEntry::into_path);
+    for path in files.filter(|path| path.extension().is_some_and(|end| end == "cmd" || end == "d"))
+    {
+        let text = std::fs::read_to_string(&path)?;
+        if text.contains(from.as_str()) {
+            let time = std::fs::metadata(&path)?.modified()?;
+            std::fs::write(&path, text.replace(from.as_str(), to.as_str()))?;
+            File::options().write(true).open(&path)?.set_modified(time)?;
+        }
+    }
+    Ok(())
+}
+
 fn remove(folder: &Utf8Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("failed to remove folder {folder}"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vmm_kernel::{Arch, SourceRecord, ToolchainRecord};
+
+    use super::*;
+
+    #[test]
+    fn what_passes_elsewhere_and_not_here_is_missed() {
+        let tried = |all: &[(&str, &[&str])]| {
+            let checks = |checks: &[&str]| checks.iter().map(|one| (*one).to_owned()).collect();
+            let passed = all.iter().map(|(name, passed)| ((*name).to_owned(), checks(passed)));
+            Try { passed: passed.collect(), ..Try::default() }
+        };
+        let whole = tried(&[("qemu", &["vsock", "fuse"]), ("firecracker", &["vsock", "epoll"])]);
+        assert_eq!(whole.misses(&whole), Vec::<String>::new());
+        let less = tried(&[("qemu", &["fuse", "more"]), ("firecracker", &["vsock"])]);
+        assert_eq!(less.misses(&whole), ["epoll", "vsock"]);
+        assert_eq!(tried(&[]).misses(&whole), ["epoll", "fuse", "vsock"]);
+    }
+
+    #[test]
+    fn a_try_is_remembered_by_all_that_decides_it_and_of_a_tree_that_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(dir.path()).unwrap();
+        let record = SourceRecord {
+            name: "6.12".to_owned(),
+            version: "6.12.0".to_owned(),
+            sha256: String::new(),
+            patches: vec![],
+        };
+        let version = "6.12.0".parse().unwrap();
+        let tree = Tree { dir: folder.to_owned(), version, record, pinned: true };
+        let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
+        let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
+        let (shell, progress) = (Shell::for_tests(), Progress::Silent);
+        let bench = |tree| Bench {
+            shell: &shell,
+            progress,
+            tree,
+            toolchain: &toolchain,
+            folder,
+            jobs: 1,
+            name: "micro",
+        };
+        let one = bench(&tree);
+        let key = one.key("CONFIG_A=y\n", &"qemu").unwrap();
+        assert_ne!(key, one.key("CONFIG_B=y\n", &"qemu").unwrap());
+        assert_ne!(key, one.key("CONFIG_A=y\n", &"firecracker").unwrap());
+        assert_eq!(one.recall(&key), None);
+        let tried = Try { failed: Some("it hangs".to_owned()), ..Try::default() };
+        one.remember(&key, &tried).unwrap();
+        assert_eq!(one.recall(&key), Some(tried));
+        let own = Tree { pinned: false, ..tree.clone() };
+        assert_eq!(bench(&own).recall(&key), None);
+    }
+
+    #[test]
+    fn a_copy_names_itself_and_keeps_its_times() {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = Utf8Path::from_path(dir.path()).unwrap();
+        let before = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let write = |name: &str| {
+            let path = tools.join(name);
+            std::fs::write(&path, "cmd_/a/obj/tools/check.o := gcc").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+            path
+        };
+        let (command, source) = (write(".check.o.cmd"), write("check.c"));
+        say_moved(tools, "/a/obj".into(), "/b/obj".into()).unwrap();
+        let read = |path: &Utf8Path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            (text, std::fs::metadata(path).unwrap().modified().unwrap())
+        };
+        assert_eq!(read(&command), ("cmd_/b/obj/tools/check.o := gcc".to_owned(), before));
+        assert_eq!(read(&source).0, "cmd_/a/obj/tools/check.o := gcc");
     }
 }

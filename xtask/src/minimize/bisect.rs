@@ -104,10 +104,14 @@ impl Bisect<'_> {
             remembered: session.remembered,
             before: session.whole.figures,
             after: session.best,
-            effect: self.kernel.without(&go.iter().cloned().collect()),
+            effect: self.kernel.without(&self.all_about(&go)),
             stay,
             go,
         })
+    }
+
+    fn all_about(&self, lines: &[Place]) -> BTreeSet<Place> {
+        lines.iter().flat_map(|line| self.kernel.all_about(line)).collect()
     }
 
     fn key(&self, dot_config: &str) -> Result<String> {
@@ -174,9 +178,11 @@ impl Bisect<'_> {
 impl Session<'_> {
     fn judge(&mut self, stay: &[Place]) -> Result<Answer> {
         let Bisect { kernel, bench, limit, .. } = self.bisect;
-        let out = self.lines.iter().filter(|line| !stay.contains(line)).cloned().collect();
+        let gone: Vec<Place> =
+            self.lines.iter().filter(|line| !stay.contains(line)).cloned().collect();
+        let what = format!("without {} of {} lines", gone.len(), self.lines.len());
+        let out = self.bisect.all_about(&gone);
         let effect = kernel.without(&out);
-        let what = format!("without {} of {} lines", out.len(), self.lines.len());
         if let Some(why) = effect.refusal() {
             bench.progress.say(format_args!("{what}: not built, {why}"));
             return Ok(Answer::Fails);

@@ -87,3 +87,32 @@ fn compiled(obj: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     }
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_goes_with_the_last_symbol_that_brings_it_in() {
+        let object = |symbols: &[&str], text| Object {
+            symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+            sections: Sections { text, data: 10, bss: 1 },
+        };
+        let objects = Objects(vec![object(&["A"], 100), object(&["A", "B"], 1000)]);
+        let gain = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let gain = objects.without(&names);
+            (gain.objects, gain.bytes())
+        };
+        assert_eq!(gain(&["A"]), (1, 111));
+        assert_eq!(gain(&["B"]), (0, 0));
+        assert_eq!(gain(&["B", "A", "C"]), (2, 1122));
+    }
+
+    #[test]
+    fn an_object_tree_that_was_not_built_to_the_end_tells_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let obj = Utf8Path::from_path(dir.path()).unwrap();
+        assert!(Objects::read(obj, obj, Arch::X86_64).unwrap().is_none());
+    }
+}

@@ -74,8 +74,11 @@ impl Effect {
 /// A line, and what becomes of the kernel without it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Judged {
+    #[serde(skip)]
     pub symbol: String,
+    #[serde(skip)]
     pub place: Place,
+    #[serde(skip)]
     pub line: String,
     pub verdict: Verdict,
     /// What else makes it so. None where it is nothing by itself that makes the line needless.
@@ -116,7 +119,7 @@ impl Kernel<'_> {
         let open: Vec<&Assignment> =
             known.into_iter().filter(|one| !is_needless(&one.place)).collect();
         let mut texts = vec![self.text(&BTreeSet::new())];
-        texts.extend(open.iter().map(|one| self.text(&self.all_about(one))));
+        texts.extend(open.iter().map(|one| self.text(&self.all_about(&one.place))));
         let configs = resolve_each(&kconfig.model, &texts);
         let (whole, without) = configs.split_at(1);
         let before = Before::new(self, &whole[0]);
@@ -164,11 +167,11 @@ impl Kernel<'_> {
     }
 
     /// The line, and those that say the same again: they go together.
-    fn all_about(&self, one: &Assignment) -> BTreeSet<Place> {
+    pub(crate) fn all_about(&self, place: &Place) -> BTreeSet<Place> {
         let again = self.requested.repeated.iter();
-        let again = again.filter(|other| other.same && other.counts == one.place);
+        let again = again.filter(|other| other.same && other.counts == *place);
         let again = again.map(|other| other.assignment.place.clone());
-        std::iter::once(one.place.clone()).chain(again).collect()
+        std::iter::once(place.clone()).chain(again).collect()
     }
 }
 

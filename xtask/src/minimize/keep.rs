@@ -118,6 +118,13 @@ impl Keep {
     }
 }
 
+#[cfg(test)]
+impl Keep {
+    pub(super) fn of_text(text: &str) -> Self {
+        Keep { entries: entries("keep.toml".into(), text).unwrap(), recommended: vec![] }
+    }
+}
+
 impl Entry {
     fn names(&self, symbol: &str) -> bool {
         let is = |name: &Spanned<String>| match name.get_ref().strip_suffix('*') {

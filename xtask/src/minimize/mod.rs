@@ -7,6 +7,8 @@ mod gain;
 mod judge;
 mod keep;
 mod smallest;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

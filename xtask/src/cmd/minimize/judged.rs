@@ -165,12 +165,7 @@ impl<'a> Yard<'a> {
     }
 
     /// Reads the fragments again and resolves them: all is as foretold.
-    pub(super) fn prove(
-        &self,
-        _ctx: &Context,
-        fields: &[Field<'_>],
-        foretold: &[Foretold],
-    ) -> Result<()> {
+    pub(super) fn prove(&self, fields: &[Field<'_>], foretold: &[Foretold]) -> Result<()> {
         for (field, (name, _, dot_config)) in fields.iter().zip(foretold) {
             let first = &field.order.targets[0];
             let requested = fragment::read(self.workspace, &self.plan.conf_dir, first)?;

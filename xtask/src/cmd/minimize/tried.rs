@@ -37,7 +37,8 @@ impl MinimizeArgs {
         for (index, line) in lines.iter().take(self.tries.unwrap_or(usize::MAX)).enumerate() {
             let count = lines.len();
             ctx.progress.say(format_args!("{} of {count}: without {}", index + 1, line.line));
-            match self.figures(yard, field, &bench, [line.place.clone()].into()) {
+            let out = yard.kernel(field).all_about(&line.place);
+            match self.figures(yard, field, &bench, out) {
                 Ok(after) => built.push(LeftOut::new(line, &before, &after)),
                 Err(error) if error.is::<Interrupted>() => return Err(error),
                 Err(error) => ctx.progress.complain(format_args!("{}: {error:#}", line.line)),
