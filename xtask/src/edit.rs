@@ -12,9 +12,10 @@ use crate::fragment::Place;
 /// One line for a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Edit {
-    /// The line that it changes, or stands before.
+    /// The line that it changes, or stands before. One behind the last line is the end.
     pub at: Place,
     pub replaces: bool,
+    /// Empty where the line is taken out.
     pub text: String,
 }
 
@@ -49,15 +50,18 @@ pub(crate) fn edit(root: &Utf8Path, edits: &[Edit]) -> Result<Vec<Edited>> {
 
 fn apply(text: &str, edits: &[&Edit]) -> String {
     let mut after = String::new();
-    for (index, line) in text.lines().enumerate() {
-        let here = || edits.iter().filter(|edit| edit.at.line == index + 1);
-        for added in here().filter(|edit| !edit.replaces) {
-            after.push_str(&added.text);
-            after.push('\n');
-        }
-        let changed = here().find(|edit| edit.replaces);
-        after.push_str(changed.map_or(line, |edit| &edit.text));
+    let mut add = |text: &str| {
+        after.push_str(text);
         after.push('\n');
+    };
+    let end = text.lines().count() + 1;
+    for (number, line) in (1..).zip(text.lines().map(Some).chain([None])) {
+        let here = || edits.iter().filter(|edit| edit.at.line.min(end) == number);
+        here().filter(|edit| !edit.replaces).for_each(|added| add(&added.text));
+        let changed = here().find(|edit| edit.replaces).map(|edit| edit.text.as_str());
+        if let Some(text) = changed.or(line).filter(|_| changed != Some("")) {
+            add(text);
+        }
     }
     after
 }
@@ -117,9 +121,12 @@ mod tests {
             edit(3, false, "CONFIG_A=y"),
             edit(3, true, "CONFIG_B=y"),
             edit(4, false, "CONFIG_C=y"),
+            edit(5, false, "CONFIG_E=y"),
         ];
         let text = "# why\n\nCONFIG_B=m\nCONFIG_D=y";
-        let expected = "# why\n\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n";
+        let out = [edit(3, true, "")];
+        assert_eq!(apply(text, &out.iter().collect::<Vec<_>>()), "# why\n\nCONFIG_D=y\n");
+        let expected = "# why\n\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\nCONFIG_E=y\n";
         assert_eq!(apply(text, &edits.iter().collect::<Vec<_>>()), expected);
     }
 

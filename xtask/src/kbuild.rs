@@ -1,6 +1,9 @@
 //! A resolved configuration to an object tree, by the kernel's own make. The tree is never written
 //! to: every build is out of tree.
 
+mod payload;
+
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -9,9 +12,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::resolve::{differences, values};
-use crate::shell::{Next, Shell, Stream};
+use crate::shell::{Interrupted, Next, Shell, Stream};
 use crate::source::Tree;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, on_path};
 
 /// One build; its object tree is kept, so that kbuild redoes only what a change asks for.
 pub(crate) struct Build<'a> {
@@ -24,6 +27,9 @@ pub(crate) struct Build<'a> {
     pub log: Utf8PathBuf,
     pub jobs: usize,
     pub name: String,
+    /// Whether what a bzImage unpacks is closed up: it then takes megabytes less of guest RAM. Make alone
+    /// leaves it as the linker does.
+    pub close_up: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -35,15 +41,46 @@ pub(crate) struct Built {
     pub elapsed: Duration,
 }
 
+/// Lets a person change a `.config` on the terminal, in the tree's own `menus` (a target of kbuild's);
+/// gives it as it was saved last. Nothing is written but below `scratch`.
+///
+/// # Errors
+/// If the menus do not come up, or the user interrupts.
+pub(crate) fn edit(
+    shell: &Shell,
+    (tree, toolchain): (&Tree, &Toolchain),
+    menus: &str,
+    scratch: &Utf8Path,
+    dot_config: &str,
+) -> Result<String> {
+    let path = scratch.join(".config");
+    std::fs::write(&path, dot_config).with_context(|| format!("failed to write {path}"))?;
+    let make = toolchain.make(shell, &tree.dir, scratch);
+    let status = shell.foreground(make.args(["-s", "--no-print-directory", menus]))?;
+    let left = std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
+    // The menus ask on Ctrl-C, too, whether to save what was changed.
+    match (status.success() || left != dot_config, status.signal()) {
+        (true, _) => Ok(left),
+        (false, Some(_)) => Err(Interrupted.into()),
+        (false, None) => Err(anyhow!("make {menus} in {} failed: {status}", tree.dir))
+            .hint(|| "what it said is above; --config takes a .config that was changed elsewhere"),
+    }
+}
+
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 impl Build<'_> {
     /// Makes kbuild's targets (`bzImage`, `vmlinux`, `Image`).
     ///
     /// # Errors
-    /// If make fails, or the configuration that it built is not the one that was resolved.
+    /// If make fails, or the configuration that it built is not the one that was resolved; before a
+    /// bzImage is begun, if the program that packs it is missing.
     pub(crate) fn run(&self, dot_config: &str, make_targets: &[&str]) -> Result<Built> {
         let first = !self.obj.join("vmlinux").exists();
+        let packs = make_targets.contains(&"bzImage");
+        if packs {
+            self.require_packer(dot_config)?;
+        }
         self.write_config(dot_config)?;
         let expected = if first { estimate(dot_config) } else { 0 };
         let label = format!("building {}", self.name);
@@ -51,33 +88,68 @@ impl Build<'_> {
             true => self.progress.steps(label, expected),
             false => self.progress.spinner(label),
         };
-        let jobs = format!("-j{}", self.jobs);
-        let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
-        let make = make.args([jobs.as_str(), "V=1"]).args(make_targets);
         let mut compiled = 0;
-        let mut errors = vec![];
-        let finished = self.shell.stream(make, DEADLINE, Some(&self.log), |stream, line| {
-            if stream == Stream::Stderr {
-                errors.push(line.to_owned());
-            } else if let Some(object) = object_made(line) {
-                compiled += 1;
-                bar.set_length(expected.max(compiled));
-                bar.set_position(compiled);
-                bar.set_prefix(object.to_owned());
+        let made = self.make(make_targets, &self.log, |object| {
+            compiled += 1;
+            bar.set_length(expected.max(compiled));
+            bar.set_position(compiled);
+            bar.set_prefix(object.to_owned());
+        });
+        let packed = made.and_then(|elapsed| {
+            if !self.close_up || !packs || !payload::close_up(&self.obj)? {
+                return Ok(elapsed);
             }
-            Next::Continue
-        })?;
+            let log = self.log.with_extension("pack.log");
+            Ok(elapsed + self.make(make_targets, &log, |_| {})?)
+        });
         bar.finish_and_clear();
-        if !finished.success() {
-            let failure = Failure::read(&self.log, &errors);
-            let error = anyhow!("failed to build {}: {}\n{failure}", self.name, finished.how());
-            return Err(error).hint(|| failure.hint(&self.log));
-        }
+        let elapsed = packed?;
         self.verify_config(dot_config)?;
         let release = self.obj.join("include/config/kernel.release");
         let release = std::fs::read_to_string(&release)
             .with_context(|| format!("failed to read {release}"))?;
-        Ok(Built { release: release.trim().to_owned(), compiled, elapsed: finished.elapsed })
+        Ok(Built { release: release.trim().to_owned(), compiled, elapsed })
+    }
+
+    /// Hands over each object that is made.
+    fn make(
+        &self,
+        targets: &[&str],
+        log: &Utf8Path,
+        mut on_object: impl FnMut(&str),
+    ) -> Result<Duration> {
+        let jobs = format!("-j{}", self.jobs);
+        let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
+        let make = make.args([jobs.as_str(), "V=1"]).args(targets);
+        let mut errors = vec![];
+        let finished = self.shell.stream(make, DEADLINE, Some(log), |stream, line| {
+            if stream == Stream::Stderr {
+                errors.push(line.to_owned());
+            } else if let Some(object) = object_made(line) {
+                on_object(object);
+            }
+            Next::Continue
+        })?;
+        if !finished.success() {
+            let failure = Failure::read(log, &errors);
+            let error = anyhow!("failed to build {}: {}\n{failure}", self.name, finished.how());
+            return Err(error).hint(|| failure.hint(log));
+        }
+        Ok(finished.elapsed)
+    }
+
+    /// Told now, not by the last command of a build.
+    fn require_packer(&self, dot_config: &str) -> Result<()> {
+        match packer(dot_config) {
+            Some((name, program)) if !on_path(self.shell, program) => {
+                let missing =
+                    anyhow!("no `{program}` on PATH, which packs what KERNEL_{name} asks for");
+                Err(missing.context(format!("failed to build {}", self.name))).hint(
+                    || "`cargo xtask setup` installs what this workspace's kernels are packed with",
+                )
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Leaves an equal `.config` alone: its time is what makes kbuild look at everything again.
@@ -110,6 +182,26 @@ impl Build<'_> {
         ))
         .hint(|| format!("compare with {path}; was the toolchain changed during the build?"))
     }
+}
+
+/// What a bzImage can be packed with: the ends of the symbols in the choice "Kernel compression mode" of
+/// the tree's init/Kconfig, and the programs that its Makefile runs for them.
+const PACKERS: [(&str, &str); 7] = [
+    ("GZIP", "gzip"),
+    ("BZIP2", "bzip2"),
+    ("LZMA", "lzma"),
+    ("XZ", "xz"),
+    ("LZO", "lzop"),
+    ("LZ4", "lz4"),
+    ("ZSTD", "zstd"),
+];
+
+/// What a bzImage of this configuration is packed with, and by which program.
+pub(crate) fn packer(dot_config: &str) -> Option<(&'static str, &'static str)> {
+    let chosen = dot_config
+        .lines()
+        .filter_map(|line| line.strip_prefix("CONFIG_KERNEL_")?.strip_suffix("=y"));
+    chosen.filter_map(|name| PACKERS.iter().find(|packer| packer.0 == name)).next().copied()
 }
 
 /// How many objects a first build makes, for its time left: a line through three builds that were

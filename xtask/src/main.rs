@@ -21,6 +21,7 @@ mod report;
 mod resolve;
 mod setup;
 mod shell;
+mod size;
 mod source;
 mod stage;
 mod toolchain;

@@ -1,6 +1,9 @@
 //! The only place that starts a process. Each one gets a process group of its own, a deadline and,
 //! if asked for, a log file; the whole group is killed when the deadline passes, when the user
-//! presses Ctrl-C, and when its leader ends and leaves children behind.
+//! presses Ctrl-C, and when its leader ends and leaves children behind. The one without a
+//! deadline is the program that a person talks to, in `foreground`.
+
+mod foreground;
 
 use std::fmt;
 use std::fs::File;

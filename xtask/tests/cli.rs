@@ -9,6 +9,7 @@ mod cli {
     mod configs;
     mod consoles;
     mod contract;
+    mod edit;
     mod fixture;
     mod kept;
     mod measure;
@@ -16,4 +17,5 @@ mod cli {
     mod own_vmm;
     mod real_boot;
     mod real_tree;
+    mod size;
 }

@@ -8,18 +8,18 @@ use serde::Serialize;
 
 use crate::cmd::args::{SourcesArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
-use crate::contract::Contract;
+use crate::contract::{Contract, Hardening};
 use crate::diag;
 use crate::edit::{self, Edit};
 use crate::fragment::{self, Assignment, Place, Repeated, Requested};
 use crate::history::History;
 use crate::lock::Lock;
-use crate::plan::{Plan, Target, plan};
+use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::resolve::{
-    Breach, Ground, Kconfigs, Mended, Needless, Resolved, Wanted, breaches, needless, propose,
-    resolve, translate,
+    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Resolved, Stale, Wanted,
+    breaches, deviations, needless, propose, resolve, stale, translate,
 };
-use crate::source::Tree;
+use crate::source::{KernelVersion, Tree};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -32,6 +32,9 @@ pub(crate) struct CheckArgs {
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,
+    /// Say what each kernel does without of what the Kernel Self Protection Project recommends, and why
+    #[arg(long, conflicts_with_all = ["want", "fix"])]
+    hardening: bool,
     /// Say which lines would make this symbol come out, though no fragment asks for it [value: y]
     #[arg(long, value_name = "SYMBOL[=VALUE]", value_delimiter = ',', help_heading = "Mending")]
     want: Vec<String>,
@@ -45,7 +48,7 @@ pub(crate) struct CheckArgs {
 
 /// What one list came to on one tree.
 #[derive(Debug, Serialize)]
-struct Row {
+struct Row<'a> {
     kernel: String,
     linux: String,
     requested: usize,
@@ -62,6 +65,18 @@ struct Row {
     /// Where its requests stand, those that do not count too.
     #[serde(skip)]
     places: Vec<Place>,
+    #[serde(skip)]
+    version: KernelVersion,
+    /// Those whose kernel it is.
+    #[serde(skip)]
+    targets: Vec<&'a Target>,
+}
+
+/// What the kernels do without of what is recommended.
+#[derive(Debug, Serialize)]
+struct Deviations {
+    deviations: Vec<Deviation>,
+    stale: Vec<Stale>,
 }
 
 impl CheckArgs {
@@ -72,6 +87,9 @@ impl CheckArgs {
         let contract = Contract::read(&workspace, &plan.conf_dir)?;
         let mut rows = self.rows(ctx, &workspace, &plan, &contract)?;
         diag::tell_needless(ctx.progress, &needless_everywhere(&rows));
+        if self.hardening {
+            return Self::compare(ctx, &workspace, &plan, &rows);
+        }
         let edited = edit::edit(&workspace.root, &edits(&rows, self.fix))?;
         diag::tell_mended(ctx.progress, rows.iter().flat_map(|row| &row.mended), self.fix);
         if self.fix {
@@ -86,14 +104,38 @@ impl CheckArgs {
         Ok(if rows.iter().all(Row::is_fine) { Answer::Yes } else { Answer::No })
     }
 
+    /// Holds each kernel against what is recommended.
+    fn compare(
+        ctx: &Context,
+        workspace: &Workspace,
+        planned: &Plan,
+        rows: &[Row<'_>],
+    ) -> Result<Answer> {
+        let hardening = Hardening::read(workspace, &planned.conf_dir)?;
+        let kernels: Vec<Hardened<'_>> = rows.iter().map(Row::hardened).collect();
+        let found: Vec<Deviation> =
+            kernels.iter().flat_map(|one| deviations(&hardening, *one)).collect();
+        let conf_dir = Some(planned.conf_dir.clone());
+        let all = Request { all: true, conf_dir, goes: Goes::Nowhere, ..Request::default() };
+        let stale = stale(&hardening, &kernels, &found, &plan(workspace, &all)?.targets);
+        let names: Vec<_> =
+            rows.iter().map(|row| (row.kernel.clone(), row.linux.clone())).collect();
+        diag::tell_hardening(ctx.progress, &found, &stale, &names);
+        let explained = found.iter().all(|one| one.reason.is_some());
+        let result = Deviations { deviations: found, stale };
+        ctx.print(&result, |result| diag::hardening_table(&result.deviations, &names))?;
+        let fine = explained && rows.iter().all(Row::is_fine);
+        Ok(if fine { Answer::Yes } else { Answer::No })
+    }
+
     /// Resolves each list on each source.
-    fn rows(
+    fn rows<'a>(
         &self,
         ctx: &Context,
         workspace: &Workspace,
-        plan: &Plan,
+        plan: &'a Plan,
         contract: &Contract,
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<Row<'a>>> {
         // A slip in a list is told before anything is fetched.
         let history = History::read(workspace, &plan.conf_dir)?;
         let mut orders = vec![];
@@ -151,14 +193,14 @@ struct Order<'a> {
     fix: bool,
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
     fn check(
         &self,
         ctx: &Context,
         (history, contract): (&History, &Contract),
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
-    ) -> Result<Row> {
+    ) -> Result<Row<'a>> {
         let Order { kernel, targets, assignments, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
@@ -176,7 +218,19 @@ impl Order<'_> {
         let all = assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment));
         let places = all.map(|one| one.place.clone()).collect();
         let (kernel, linux) = (kernel.clone(), tree.version.to_string());
-        Ok(Row { kernel, linux, requested, resolved, mended, needless, breaches, places })
+        let (version, targets) = (version.clone(), targets.clone());
+        Ok(Row {
+            kernel,
+            linux,
+            requested,
+            resolved,
+            mended,
+            needless,
+            breaches,
+            places,
+            version,
+            targets,
+        })
     }
 
     /// With what did not come out, if that is to be mended.
@@ -186,12 +240,17 @@ impl Order<'_> {
     }
 }
 
-impl Row {
+impl Row<'_> {
     /// All is as asked, the contract is kept, and there is a way to what is wanted.
     fn is_fine(&self) -> bool {
         self.resolved.findings.is_empty()
             && self.refused().next().is_none()
             && self.mended.iter().all(|one| one.edits.is_some())
+    }
+
+    fn hardened(&self) -> Hardened<'_> {
+        let Row { kernel, version, targets, resolved, .. } = self;
+        Hardened { kernel, version, targets, dot_config: &resolved.dot_config }
     }
 
     fn refused(&self) -> impl Iterator<Item = &Breach> {
@@ -201,7 +260,7 @@ impl Row {
 
 /// Those of all rows, and with `fix` what mends the contract. One line is enough for a symbol,
 /// however many want it.
-fn edits(rows: &[Row], fix: bool) -> Vec<Edit> {
+fn edits(rows: &[Row<'_>], fix: bool) -> Vec<Edit> {
     let mended = rows.iter().flat_map(|row| &row.mended).filter_map(|one| one.edits.as_ref());
     let kept = rows.iter().filter(|_| fix).flat_map(Row::refused);
     let kept = kept.filter_map(|breach| breach.mended_by.as_ref());
@@ -216,8 +275,8 @@ fn edits(rows: &[Row], fix: bool) -> Vec<Edit> {
 }
 
 /// Lines that change nothing in any kernel that asks for them, with how many those are.
-fn needless_everywhere(rows: &[Row]) -> Vec<(&Needless, usize)> {
-    let mut found: Vec<(&Needless, usize)> = vec![];
+fn needless_everywhere<'r>(rows: &'r [Row<'_>]) -> Vec<(&'r Needless, usize)> {
+    let mut found: Vec<(&'r Needless, usize)> = vec![];
     for one in rows.iter().flat_map(|row| &row.needless) {
         let asking = rows.iter().filter(|row| row.places.contains(&one.place)).count();
         let all = rows.iter().flat_map(|row| &row.needless);
@@ -229,7 +288,7 @@ fn needless_everywhere(rows: &[Row]) -> Vec<(&Needless, usize)> {
     found
 }
 
-fn table(rows: &[Row], contract: &Contract) -> String {
+fn table(rows: &[Row<'_>], contract: &Contract) -> String {
     let columns = if contract.is_empty() { 5 } else { 6 };
     let header = ["KERNEL", "LINUX", "REQUESTED", "TRANSLATED", "MISSING", "BROKEN"];
     let mut table = Table::new();

@@ -245,7 +245,7 @@ impl Input {
     }
 }
 
-fn look(path: &Utf8Path) -> Option<Found> {
+pub(super) fn look(path: &Utf8Path) -> Option<Found> {
     let meta = path.metadata().ok()?;
     Some(if meta.is_dir() { Found::Folder } else { Found::File })
 }

@@ -335,6 +335,7 @@ impl<'a> Variant<'a> {
             log: self.folder.log(),
             jobs: args.jobs(),
             name: self.order.name(),
+            close_up: true,
         };
         let make_targets: Vec<_> =
             self.order.formats.iter().map(|f| image::kbuild_target(*f)).collect();

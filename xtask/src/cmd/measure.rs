@@ -29,9 +29,9 @@ pub(crate) struct MeasureArgs {
     /// Build and measure this .config; may be given again
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     config: Vec<Utf8PathBuf>,
-    /// Build others' fragments on the same tree, and measure them beside the targets
+    /// Build others' fragments on the same tree, and measure them beside the targets; may be given again
     #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "config"])]
-    peers: Option<Utf8PathBuf>,
+    peers: Vec<Utf8PathBuf>,
     /// Report what an earlier run printed with --format json, and measure nothing; may be given again
     #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "config", "peers", "source", "kernel_dir"])]
     from: Vec<Utf8PathBuf>,
@@ -214,7 +214,7 @@ fn tell_no_kvm(ctx: &Context, kernels: &[Measurement]) {
     }
 }
 
-fn write(path: &Utf8Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Utf8Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("failed to create folder {folder}"))?;

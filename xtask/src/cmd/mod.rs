@@ -4,7 +4,9 @@ mod args;
 mod boot;
 mod check;
 mod ci;
+mod confirm;
 mod diff;
+mod edit;
 mod explain;
 mod kernel;
 mod measure;
@@ -12,6 +14,7 @@ mod minimize;
 mod plan;
 mod resolve;
 mod setup;
+mod size;
 mod source;
 
 use std::io::IsTerminal;
@@ -121,6 +124,8 @@ pub(crate) enum Command {
     Ci(ci::CiArgs),
     /// Show which symbols differ between two kernels, lists, trees or .config files, and why
     Diff(diff::DiffArgs),
+    /// Open a kernel's configuration in the tree's menus, and take what was changed into the fragments
+    Edit(edit::EditArgs),
     /// Say why a symbol has its value, and what would turn it on
     Explain(explain::ExplainArgs),
     /// Say how big a kernel is, how long it takes to its init, what memory it costs, and what grew
@@ -133,6 +138,8 @@ pub(crate) enum Command {
     Resolve(resolve::ResolveArgs),
     /// Show and install what this host lacks for a build and a boot
     Setup(setup::SetupArgs),
+    /// Say what each folder, fragment, symbol and object adds to a kernel, and what leaving one out saves
+    Size(size::SizeArgs),
     /// Fetch, list and verify the pinned kernel sources
     Source(source::SourceArgs),
 }
@@ -145,12 +152,14 @@ impl Command {
             Command::Check(args) => args.run(ctx),
             Command::Ci(args) => args.run(ctx),
             Command::Diff(args) => args.run(ctx),
+            Command::Edit(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
             Command::Measure(args) => args.run(ctx),
             Command::Minimize(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),
+            Command::Size(args) => args.run(ctx),
             Command::Source(args) => args.run(ctx),
         }
     }

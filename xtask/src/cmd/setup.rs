@@ -1,18 +1,14 @@
 //! `cargo xtask setup`: what this host lacks for a build and a boot, and how to get it.
 
-use std::io::IsTerminal;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use vmm_kernel::Arch;
 
 use crate::cmd::args::parse;
-use crate::cmd::{Answer, Context};
+use crate::cmd::{Answer, Context, confirm};
 use crate::diag::Hint;
-use crate::setup::{self, Installation, Manager, Missing, Surveyed};
+use crate::setup::{self, Installation, Manager, Missing, Surveyed, Uses};
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -28,6 +24,9 @@ pub(crate) struct SetupArgs {
     /// Leave out what only a boot needs
     #[arg(long)]
     no_boot: bool,
+    /// Also what `edit` needs to open menuconfig
+    #[arg(long)]
+    edit: bool,
 }
 
 impl SetupArgs {
@@ -36,7 +35,8 @@ impl SetupArgs {
             named if !named.is_empty() => named,
             _ => vec![Arch::host().hint(|| "name the guests' with --arch")?],
         };
-        let surveyed = setup::survey(&ctx.shell, &arches, !self.no_boot)?;
+        let uses = Uses { boot: !self.no_boot, edit: self.edit };
+        let surveyed = setup::survey(&ctx.shell, &arches, uses)?;
         let manager = Manager::detect(&ctx.shell);
         ctx.print(&surveyed, |surveyed| table(surveyed, manager))?;
         let missing: Vec<Missing> =
@@ -46,7 +46,7 @@ impl SetupArgs {
             (false, true) => Ok(Answer::No),
             (false, false) => {
                 let ask = if self.yes { Ask::Never } else { Ask::OrRefuse };
-                install(ctx, manager, &missing, &arches, !self.no_boot, ask)
+                install(ctx, manager, &missing, &arches, uses, ask)
             }
         }
     }
@@ -54,12 +54,13 @@ impl SetupArgs {
 
 /// Installs what a build and a boot of guests of `arches` lack. Without a terminal there is nobody to ask.
 pub(crate) fn install_for_kernel(ctx: &Context, arches: &[Arch], yes: bool) -> Result<()> {
-    let missing = setup::missing(&ctx.shell, arches, true)?;
+    let uses = Uses { boot: true, edit: false };
+    let missing = setup::missing(&ctx.shell, arches, uses)?;
     if missing.is_empty() {
         return Ok(());
     }
     let ask = if yes { Ask::Never } else { Ask::OnTerminal };
-    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, true, ask)? {
+    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, uses, ask)? {
         Answer::Yes => Ok(()),
         Answer::No => Err(anyhow!("the build and the boot lack {}", names(&missing)))
             .hint(|| "cargo xtask setup --check says what each is for"),
@@ -81,7 +82,7 @@ fn install(
     manager: Option<Manager>,
     missing: &[Missing],
     arches: &[Arch],
-    boot: bool,
+    uses: Uses,
     ask: Ask,
 ) -> Result<Answer> {
     let Some(manager) = manager else {
@@ -99,7 +100,7 @@ fn install(
         return Ok(Answer::No);
     }
     setup::install(&ctx.shell, ctx.progress, &installation)?;
-    let still = setup::missing(&ctx.shell, arches, boot)?;
+    let still = setup::missing(&ctx.shell, arches, uses)?;
     if still.is_empty() {
         ctx.progress.say(format!("installed {}", names(missing)));
         return Ok(Answer::Yes);
@@ -109,35 +110,13 @@ fn install(
 }
 
 fn agreed(ctx: &Context, ask: Ask) -> Result<bool> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    match (ask, terminal) {
+    match (ask, confirm::on_terminal()) {
         (Ask::Never, _) | (Ask::OnTerminal, false) => Ok(true),
         (Ask::OrRefuse, false) => {
             anstream::eprintln!("nothing was installed: there is no terminal to ask on, use --yes");
             Ok(false)
         }
-        (_, true) => {
-            anstream::eprint!("run this now? [y/N] ");
-            Ok(matches!(read_answer(ctx)?.trim(), "y" | "Y" | "yes"))
-        }
-    }
-}
-
-/// A line from the terminal, read aside so that Ctrl-C counts as an answer too.
-fn read_answer(ctx: &Context) -> Result<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        // Nobody listens any more after a Ctrl-C.
-        let _ = sender.send(read.map(|_| answer));
-    });
-    loop {
-        match receiver.recv_timeout(Duration::from_millis(50)) {
-            Ok(answer) => return answer.context("failed to read the answer"),
-            Err(RecvTimeoutError::Timeout) => ctx.shell.check_interrupt()?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(String::new()),
-        }
+        (_, true) => confirm::confirm(ctx, "run this now?"),
     }
 }
 

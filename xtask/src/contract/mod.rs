@@ -1,6 +1,7 @@
 //! `contract.toml`: what the guest agent, the sandboxers and their workloads ask of a kernel, and
 //! which of it a `.config` breaks.
 
+mod hardening;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use crate::diag::{Hint, did_you_mean};
 use crate::history::History;
 use crate::plan::Target;
 use crate::source::KernelVersion;
+
+pub(crate) use hardening::{Hardening, Reason};
 
 /// What all kernels of a workspace have to keep.
 #[derive(Debug, Default)]
@@ -51,7 +54,7 @@ pub(crate) enum Level {
 }
 
 /// Which kernels a capability is asked of; what is empty means all.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct When {
     #[serde(rename = "type")]

@@ -59,11 +59,11 @@ struct RawCapability {
 /// Needs of some kernels only.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawNeeds {
-    since: Option<Spanned<String>>,
-    before: Option<Spanned<String>>,
-    arch: Option<Arch>,
-    needs: Spanned<String>,
+pub(super) struct RawNeeds {
+    pub since: Option<Spanned<String>>,
+    pub before: Option<Spanned<String>>,
+    pub arch: Option<Arch>,
+    pub needs: Spanned<String>,
 }
 
 impl Contract {
@@ -97,36 +97,35 @@ pub(super) fn parse(path: &Utf8Path, text: &str, hypervisors: &[&str]) -> Result
         }
         capabilities.push(validated(raw, hypervisors, &mut faults));
     }
-    let bad = |(at, what): (Range<usize>, String)| {
-        let before = text.get(..at.start).unwrap_or(text);
-        BadInput::at(path, text, before.matches('\n').count() + 1, what)
-    };
-    BadInputs::none(faults.into_iter().map(bad).collect())?;
+    refuse(path, text, faults)?;
     Ok(capabilities)
 }
 
-type Faults = Vec<(Range<usize>, String)>;
+/// What is wrong, and where.
+pub(super) type Faults = Vec<(Range<usize>, String)>;
+
+pub(super) fn refuse(path: &Utf8Path, text: &str, faults: Faults) -> Result<()> {
+    let bad = |(at, what)| BadInput::at(path, text, line_of(text, at), what);
+    Ok(BadInputs::none(faults.into_iter().map(bad).collect())?)
+}
+
+/// From 1.
+pub(super) fn line_of(text: &str, at: Range<usize>) -> usize {
+    text.get(..at.start).unwrap_or(text).matches('\n').count() + 1
+}
 
 fn validated(raw: RawCapability, hypervisors: &[&str], faults: &mut Faults) -> Capability {
     let RawCapability { id, reason, source, level, when, needs, also, probe } = raw;
+    check_id(&id, faults);
+    check_known("hypervisor", &when.hypervisor, hypervisors, faults);
+    check_known("probe", &probe, &probes(), faults);
     let mut fault = |at: &Spanned<String>, what: String| faults.push((at.span(), what));
-    if !is_kebab_case(id.get_ref()) {
-        fault(&id, format!("id `{}` is not made of lower-case words with - between", id.get_ref()));
-    }
     if needs.is_none() && also.is_empty() && probe.is_empty() {
         fault(&id, format!("capability `{}` has neither `needs` nor `probe`", id.get_ref()));
     }
     for (text, name) in [(&reason, "reason"), (&source, "source")] {
         if text.get_ref().trim().is_empty() {
             fault(text, format!("capability `{}` has an empty {name}", id.get_ref()));
-        }
-    }
-    let probes = probes();
-    let names = [("hypervisor", &when.hypervisor, hypervisors), ("probe", &probe, &probes)];
-    for (what, names, known) in names {
-        for name in names.iter().filter(|name| !known.contains(&name.get_ref().as_str())) {
-            let (word, near) = (name.get_ref(), did_you_mean(name.get_ref(), known));
-            fault(name, format!("unknown {what} `{word}`; {near}"));
         }
     }
     let always = needs.map(|needs| RawNeeds { since: None, before: None, arch: None, needs });
@@ -142,7 +141,27 @@ fn validated(raw: RawCapability, hypervisors: &[&str], faults: &mut Faults) -> C
     }
 }
 
-fn needs_of(raw: RawNeeds, faults: &mut Faults) -> Option<Needs> {
+pub(super) fn check_id(id: &Spanned<String>, faults: &mut Faults) {
+    let text = id.get_ref();
+    if !is_kebab_case(text) {
+        let what = format!("id `{text}` is not made of lower-case words with - between");
+        faults.push((id.span(), what));
+    }
+}
+
+pub(super) fn check_known(
+    what: &str,
+    names: &[Spanned<String>],
+    known: &[&str],
+    faults: &mut Faults,
+) {
+    for name in names.iter().filter(|name| !known.contains(&name.get_ref().as_str())) {
+        let (word, near) = (name.get_ref(), did_you_mean(name.get_ref(), known));
+        faults.push((name.span(), format!("unknown {what} `{word}`; {near}")));
+    }
+}
+
+pub(super) fn needs_of(raw: RawNeeds, faults: &mut Faults) -> Option<Needs> {
     let since = version(raw.since, faults);
     let before = version(raw.before, faults);
     let (at, text) = (raw.needs.span(), raw.needs.into_inner());
@@ -162,7 +181,7 @@ fn needs_of(raw: RawNeeds, faults: &mut Faults) -> Option<Needs> {
     }
 }
 
-fn version(text: Option<Spanned<String>>, faults: &mut Faults) -> Option<KernelVersion> {
+pub(super) fn version(text: Option<Spanned<String>>, faults: &mut Faults) -> Option<KernelVersion> {
     let text = text?;
     match text.get_ref().parse() {
         Ok(version) => Some(version),

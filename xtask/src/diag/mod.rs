@@ -5,8 +5,10 @@ mod breach;
 mod compared;
 mod explained;
 mod finding;
+mod hardening;
 mod kconfig;
 mod minimized;
+mod reversed;
 mod tell;
 
 use std::fmt;
@@ -22,8 +24,10 @@ pub(crate) use breach::tell_breaches;
 pub(crate) use compared::{compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
+pub(crate) use hardening::{hardening_table, tell_hardening};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
 pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
+pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,
     tell_needless, tell_no_overlay, tell_plan, tell_refused, tell_resolved,

@@ -32,7 +32,7 @@ pub(crate) fn print_result(text: &str) -> Result<()> {
     }
 }
 
-fn warn(progress: Progress, text: impl std::fmt::Display) {
+pub(super) fn warn(progress: Progress, text: impl std::fmt::Display) {
     let yellow = style(AnsiColor::Yellow);
     progress.complain(format!("{yellow}warning{yellow:#}: {text}"));
 }

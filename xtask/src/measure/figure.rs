@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Figure {
     /// The image file.
     Image,
+    /// What gzip makes of all that is loaded: alike for kernels that are packed by different means.
+    Packed,
     /// Code and constants of the vmlinux, as `size` counts them.
     Text,
     Data,
@@ -51,8 +53,9 @@ pub(crate) struct Facts {
     pub(crate) budget: Option<f64>,
 }
 
-pub(crate) const FIGURES: [Facts; 10] = [
+pub(crate) const FIGURES: [Facts; 11] = [
     fact(Figure::Image, "IMAGE", Unit::Bytes, Some(1.0)),
+    fact(Figure::Packed, "PACKED", Unit::Bytes, None),
     fact(Figure::Text, "TEXT", Unit::Bytes, None),
     fact(Figure::Data, "DATA", Unit::Bytes, None),
     fact(Figure::Bss, "BSS", Unit::Bytes, None),

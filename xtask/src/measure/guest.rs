@@ -56,6 +56,10 @@ impl Console {
 
 const CONSOLE: &str = "virtconsole,chardev=console";
 
+/// A device of many ports has a control queue, and the driver fills each queue with pages: on
+/// virtio-mmio, where QEMU's have 1024 entries, that is 4 MiB for each.
+const ONE_PORT: &str = "max_ports=1";
+
 /// What one start showed.
 pub(super) struct Seen {
     pub(super) release: Option<String>,
@@ -211,7 +215,7 @@ impl Guest<'_> {
         .map(str::to_owned)
         .into();
         if self.console == Console::Virtio {
-            let device = format!("virtio-serial-{ending}");
+            let device = format!("virtio-serial-{ending},{ONE_PORT}");
             arguments.extend(["-device", &device, "-device", CONSOLE].map(str::to_owned));
         }
         for global in self.machine.globals {

@@ -29,17 +29,6 @@ impl Needs {
     }
 }
 
-/// What each of these objects, paths in an object tree, needs in a kernel that has these symbols on.
-pub(crate) fn brought_by<'a>(
-    tree: &Utf8Path,
-    arch: Arch,
-    objects: impl Iterator<Item = &'a Utf8Path>,
-    is_on: &dyn Fn(&str) -> bool,
-) -> Vec<Needs> {
-    let mut makefiles = Makefiles::new(tree, arch);
-    objects.map(|object| makefiles.needs(object, is_on)).collect()
-}
-
 /// What one line of a makefile depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum When {
@@ -57,7 +46,7 @@ struct Rule {
 }
 
 /// The makefiles of a tree, read as they are needed.
-pub(super) struct Makefiles {
+pub(crate) struct Makefiles {
     tree: Utf8PathBuf,
     /// The folder of the arch: `x86`.
     arch: String,
@@ -69,14 +58,14 @@ pub(super) struct Makefiles {
 const LINKED: [&str; 8] = ["obj", "lib", "core", "drivers", "net", "libs", "virt", "head"];
 
 impl Makefiles {
-    pub(super) fn new(tree: &Utf8Path, arch: Arch) -> Self {
+    pub(crate) fn new(tree: &Utf8Path, arch: Arch) -> Self {
         let kbuild = KbuildArch { name: arch.kbuild().to_owned(), prefix: String::new() };
         let arch = kbuild.source().to_owned();
         Makefiles { tree: tree.to_owned(), arch, folders: BTreeMap::new() }
     }
 
     /// What the object, a path in the object tree, needs in a kernel that has these symbols on.
-    pub(super) fn needs(&mut self, object: &Utf8Path, is_on: &dyn Fn(&str) -> bool) -> Needs {
+    pub(crate) fn needs(&mut self, object: &Utf8Path, is_on: &dyn Fn(&str) -> bool) -> Needs {
         let mut search = Search { makefiles: self, is_on, seen: BTreeSet::new() };
         search.of(object.as_str())
     }
@@ -166,7 +155,9 @@ fn combine(all: Vec<Needs>) -> Needs {
 
 /// The lines that add to a list, with the symbol that each depends on.
 fn parse(text: &str, arch: &str) -> Vec<Rule> {
-    let text = text.replace("\\\n", " ").replace("$(SRCARCH)", arch);
+    // Guests have 64 bits.
+    let known = [("\\\n", " "), ("$(SRCARCH)", arch), ("$(BITS)", "64")];
+    let text = known.iter().fold(text.to_owned(), |text, (name, is)| text.replace(name, is));
     let (mut rules, mut inside) = (vec![], Vec::<When>::new());
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
@@ -251,7 +242,7 @@ mod tests {
         ("init/Makefile", "obj-y := main.o \\\n  version.o\nobj-$(CONFIG_CALIB) += calibrate.o\n"),
         ("arch/x86/Kbuild", "obj-y += kernel/\n"),
         ("arch/x86/Makefile", "drivers-$(CONFIG_PCI) += arch/x86/pci/\ncore-y += arch/x86/\n"),
-        ("arch/x86/pci/Makefile", "obj-y := common.o\n"),
+        ("arch/x86/pci/Makefile", "obj-y := common.o mmconfig_$(BITS).o\n"),
         ("net/Makefile", "obj-y := socket.o core/\nobj-$(CONFIG_INET) += ipv4/\n"),
         (
             "mm/Makefile",
@@ -290,6 +281,7 @@ mod tests {
             ("mm/nommu.o", "Nothing"),
             ("mm/memory.o", "MMU"),
             ("arch/x86/pci/common.o", "PCI"),
+            ("arch/x86/pci/mmconfig_64.o", "PCI"),
             ("fs/open.o", "Nothing"),
             ("fs/buffer.o", "BLOCK"),
             ("fs/no-block.o", "Unknown"),

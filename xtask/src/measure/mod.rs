@@ -31,9 +31,9 @@ pub(crate) use baseline::{Baseline, Change, Comparison};
 pub(crate) use figure::{FIGURES, Facts, Figure, Spread, Unit};
 pub(crate) use guest::Console;
 pub(crate) use initcalls::{Asked, Initcall, Initcalls, is_compiled};
-pub(crate) use makefile::{Needs, brought_by};
+pub(crate) use makefile::{Makefiles, Needs};
 pub(crate) use peers::{Lines, Peer, find as find_peers};
-pub(crate) use size::{Sections, of as sizes};
+pub(crate) use size::{of as sizes, of_vmlinux as vmlinux_sizes};
 
 use guest::Guest;
 

@@ -22,10 +22,20 @@ pub(crate) enum Lines {
     /// Names fragments beside it.
     List(Utf8PathBuf),
     Fragment(Utf8PathBuf),
+    /// Names files of the kernel's tree, one a line, for defaults and what goes on top of them: as
+    /// `make x86_64_defconfig kvm_guest.config` takes them.
+    OfTree(Utf8PathBuf),
 }
 
-/// The kernels that lists (`micro-kernel-x86_64.list`) and fragments (`kata-x86_64.conf`) in this
-/// folder's folders describe, by name. A folder that has lists keeps parts of kernels in its fragments.
+impl Lines {
+    pub(crate) fn path(&self) -> &Utf8Path {
+        let (Lines::List(path) | Lines::Fragment(path) | Lines::OfTree(path)) = self;
+        path
+    }
+}
+
+/// The kernels that lists (`micro-kernel-x86_64.list`), fragments (`kata-x86_64.conf`) and names of the
+/// tree's own files (`defconfig-x86_64.configs`) in this folder's folders describe, by name. A folder that has lists keeps parts of kernels in its fragments.
 ///
 /// # Errors
 /// If the folder cannot be listed, or describes no kernel.
@@ -44,7 +54,7 @@ pub(crate) fn find(dir: &Utf8Path) -> Result<Vec<Peer>> {
         let none = anyhow!("failed to find a kernel in {dir}");
         return Err(none).hint(|| {
             "it needs a folder for each project, with NAME-kernel-ARCH.list and the fragments that \
-             these name, or with NAME-ARCH.conf"
+             these name, with NAME-ARCH.conf or with NAME-ARCH.configs"
         });
     }
     Ok(peers)
@@ -69,6 +79,7 @@ fn peer(whose: &str, file: Utf8PathBuf) -> Option<Peer> {
     let lines = match file.extension()? {
         "list" => Lines::List(file),
         "conf" => Lines::Fragment(file),
+        "configs" => Lines::OfTree(file),
         _ => return None,
     };
     Some(Peer { name: format!("{name}-{arch}"), arch, kernel_type, lines })
@@ -90,6 +101,7 @@ mod tests {
             "kuasar/fragments/mini-kernel-x86_64.conf",
             "kata/kata-x86_64.conf",
             "kata/README.md",
+            "linux/defconfig-aarch64.configs",
             "kata/kata-riscv64.conf",
         ] {
             std::fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
@@ -101,6 +113,7 @@ mod tests {
             ("kata-x86_64", "mini"),
             ("kuasar/micro-x86_64", "micro"),
             ("kuasar/mini-aarch64", "mini"),
+            ("linux/defconfig-aarch64", "mini"),
         ];
         assert_eq!(told, expected);
         assert!(matches!(found[0].lines, Lines::Fragment(_)));

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use camino::Utf8Path;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use object::LittleEndian as LE;
-use object::elf::{FileHeader64, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
+use object::elf::{FileHeader64, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
 use object::read::ReadCache;
-use object::read::elf::{FileHeader as _, SectionHeader as _};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
 
 use super::Figure;
 
@@ -18,44 +21,52 @@ pub(crate) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMa
     let size = std::fs::metadata(image).with_context(|| format!("failed to look at {image}"))?;
     let mut sizes = BTreeMap::from([(Figure::Image, size.len())]);
     if let Some(vmlinux) = vmlinux {
-        let Sections { text, data, bss } = Sections::read(vmlinux)?;
-        sizes.extend([(Figure::Text, text), (Figure::Data, data), (Figure::Bss, bss)]);
+        sizes.extend(of_vmlinux(vmlinux)?);
+        let packed = packed(vmlinux).with_context(|| format!("failed to pack {vmlinux}"))?;
+        sizes.insert(Figure::Packed, packed);
     }
     Ok(sizes)
 }
 
-/// Bytes of an ELF file that are loaded, as `size` of the binutils counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sections {
-    /// What cannot be written to, constants included.
-    pub(crate) text: u64,
-    pub(crate) data: u64,
-    pub(crate) bss: u64,
+/// As `size` of the binutils counts: text is what cannot be written to, constants included.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn of_vmlinux(vmlinux: &Utf8Path) -> Result<BTreeMap<Figure, u64>> {
+    let sizes =
+        sections(vmlinux).with_context(|| format!("failed to read sections of {vmlinux}"))?;
+    Ok(sizes.into())
 }
 
-impl Sections {
-    /// # Errors
-    /// If it is no ELF file of a 64-bit machine.
-    pub(crate) fn read(path: &Utf8Path) -> Result<Self> {
-        Self::of(path).with_context(|| format!("failed to read sections of {path}"))
+fn sections(vmlinux: &Utf8Path) -> Result<[(Figure, u64); 3]> {
+    let data = ReadCache::new(File::open(vmlinux)?);
+    let header = FileHeader64::<LE>::parse(&data)?;
+    let (mut text, mut initialised, mut bss) = (0, 0, 0);
+    for section in header.sections(LE, &data)?.iter() {
+        let has = |flag: u32| section.sh_flags(LE) & u64::from(flag) != 0;
+        let kind = match () {
+            () if !has(SHF_ALLOC) => continue,
+            () if has(SHF_EXECINSTR) || !has(SHF_WRITE) => &mut text,
+            () if section.sh_type(LE) != SHT_NOBITS => &mut initialised,
+            () => &mut bss,
+        };
+        *kind += section.sh_size(LE);
     }
+    Ok([(Figure::Text, text), (Figure::Data, initialised), (Figure::Bss, bss)])
+}
 
-    fn of(path: &Utf8Path) -> Result<Self> {
-        let data = ReadCache::new(File::open(path)?);
-        let header = FileHeader64::<LE>::parse(&data)?;
-        let mut sizes = Sections::default();
-        for section in header.sections(LE, &data)?.iter() {
-            let has = |flag: u32| section.sh_flags(LE) & u64::from(flag) != 0;
-            let kind = match () {
-                () if !has(SHF_ALLOC) => continue,
-                () if has(SHF_EXECINSTR) || !has(SHF_WRITE) => &mut sizes.text,
-                () if section.sh_type(LE) != SHT_NOBITS => &mut sizes.data,
-                () => &mut sizes.bss,
-            };
-            *kind += section.sh_size(LE);
+/// How long what is loaded of a vmlinux gets by `gzip -9`, whatever its own image is packed with.
+fn packed(vmlinux: &Utf8Path) -> Result<u64> {
+    let data = ReadCache::new(File::open(vmlinux)?);
+    let header = FileHeader64::<LE>::parse(&data)?;
+    let mut gzip = GzEncoder::new(vec![], Compression::best());
+    for segment in header.program_headers(LE, &data)? {
+        if segment.p_type(LE) == PT_LOAD {
+            let content = segment.data(LE, &data);
+            gzip.write_all(content.map_err(|()| anyhow!("a segment is cut off"))?)?;
         }
-        Ok(sizes)
     }
+    Ok(gzip.finish()?.len() as u64)
 }
 
 #[cfg(test)]
@@ -78,5 +89,6 @@ mod tests {
         let sizes = of(Utf8Path::from_path(&own).unwrap(), Utf8Path::from_path(&own)).unwrap();
         assert!(sizes[&Figure::Text] > 1000 && sizes[&Figure::Text] < sizes[&Figure::Image]);
         assert!(sizes[&Figure::Data] > 0 && sizes[&Figure::Bss] > 0, "{sizes:?}");
+        assert!(sizes[&Figure::Packed] > 1000 && sizes[&Figure::Packed] < sizes[&Figure::Text]);
     }
 }

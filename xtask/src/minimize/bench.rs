@@ -2,15 +2,11 @@
 //! kbuild redoes what each `.config` asks for, and what is known of those that were tried.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::ImageFormat;
-use walkdir::{DirEntry, WalkDir};
-use xshell::cmd;
 
 use crate::hash;
 use crate::image;
@@ -18,6 +14,7 @@ use crate::kbuild::Build;
 use crate::measure::{Figure, sizes};
 use crate::progress::Progress;
 use crate::shell::Shell;
+use crate::size::copy_object_tree;
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
 use crate::variant::TOOL_VERSION;
@@ -43,9 +40,6 @@ pub(crate) struct Made {
     pub sizes: BTreeMap<Figure, u64>,
 }
 
-/// How long a copy of some hundred megabytes may take.
-const COPY: Duration = Duration::from_secs(1800);
-
 impl Bench<'_> {
     pub(crate) fn obj(&self) -> Utf8PathBuf {
         self.folder.join("obj")
@@ -57,24 +51,15 @@ impl Bench<'_> {
     /// # Errors
     /// If it cannot be copied.
     pub(crate) fn set_up(&self, from: &Utf8Path) -> Result<()> {
-        let (to, part) = (self.obj(), self.folder.join("obj.part"));
-        if to.exists() || !from.join("vmlinux").is_file() {
+        // It is there once all was copied.
+        let done = self.folder.join("copied");
+        if done.exists() || !from.join("vmlinux").is_file() {
             return Ok(());
         }
-        let Bench { shell, progress, name, .. } = self;
-        let bar = progress.spinner(format!("copying the object tree of {name}"));
-        // What an earlier run did not copy to the end.
-        remove(&part)?;
-        // Times have to stay: they are what kbuild goes by.
-        let copy = cmd!(shell.sh, "cp -a --reflink=auto {from} {part}");
-        let done = shell.run(copy, COPY)?;
+        let bar = self.progress.spinner(format!("copying the object tree of {}", self.name));
+        copy_object_tree(from, &self.obj())?;
         bar.finish_and_clear();
-        if !done.success() {
-            bail!("failed to copy {from} to {part}: {}\n{}", done.how(), done.last_lines(3));
-        }
-        say_moved(&part.join("tools"), from, &to)
-            .with_context(|| format!("failed to move the paths in {part}/tools"))?;
-        std::fs::rename(&part, &to).with_context(|| format!("failed to move {part} to {to}"))
+        std::fs::write(&done, "").with_context(|| format!("failed to write {done}"))
     }
 
     /// Builds a kernel and makes its images.
@@ -85,7 +70,8 @@ impl Bench<'_> {
         let Bench { shell, progress, tree, toolchain, folder, jobs, name } = *self;
         let (obj, log) = (self.obj(), folder.join("build.log"));
         let name = name.to_owned();
-        let build = Build { shell, progress, tree, toolchain, obj: obj.clone(), log, jobs, name };
+        let (own, close_up) = (obj.clone(), true);
+        let build = Build { shell, progress, tree, toolchain, obj: own, log, jobs, name, close_up };
         let targets: Vec<_> = formats.iter().map(|format| image::kbuild_target(*format)).collect();
         build.run(dot_config, &targets)?;
         let mut images = BTreeMap::new();
@@ -164,31 +150,6 @@ impl Try {
     }
 }
 
-/// The makefiles of a kernel's own tools name what they make by absolute paths, and a tool that is made
-/// again has the whole kernel compiled again.
-fn say_moved(tools: &Utf8Path, from: &Utf8Path, to: &Utf8Path) -> Result<()> {
-    let files = WalkDir::new(tools).into_iter().flatten().map(DirEntry::into_path);
-    for path in files.filter(|path| path.extension().is_some_and(|end| end == "cmd" || end == "d"))
-    {
-        let text = std::fs::read_to_string(&path)?;
-        if text.contains(from.as_str()) {
-            let time = std::fs::metadata(&path)?.modified()?;
-            std::fs::write(&path, text.replace(from.as_str(), to.as_str()))?;
-            File::options().write(true).open(&path)?.set_modified(time)?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(folder: &Utf8Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("failed to remove folder {folder}"))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use vmm_kernel::{Arch, SourceRecord, ToolchainRecord};
@@ -243,26 +204,5 @@ mod tests {
         assert_eq!(one.recall(&key), Some(tried));
         let own = Tree { pinned: false, ..tree.clone() };
         assert_eq!(bench(&own).recall(&key), None);
-    }
-
-    #[test]
-    fn a_copy_names_itself_and_keeps_its_times() {
-        let dir = tempfile::tempdir().unwrap();
-        let tools = Utf8Path::from_path(dir.path()).unwrap();
-        let before = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let write = |name: &str| {
-            let path = tools.join(name);
-            std::fs::write(&path, "cmd_/a/obj/tools/check.o := gcc").unwrap();
-            File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
-            path
-        };
-        let (command, source) = (write(".check.o.cmd"), write("check.c"));
-        say_moved(tools, "/a/obj".into(), "/b/obj".into()).unwrap();
-        let read = |path: &Utf8Path| {
-            let text = std::fs::read_to_string(path).unwrap();
-            (text, std::fs::metadata(path).unwrap().modified().unwrap())
-        };
-        assert_eq!(read(&command), ("cmd_/b/obj/tools/check.o := gcc".to_owned(), before));
-        assert_eq!(read(&source).0, "cmd_/a/obj/tools/check.o := gcc");
     }
 }

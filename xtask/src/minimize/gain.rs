@@ -1,6 +1,6 @@
 //! What a kernel would save, by its object tree: an estimate before anything is built.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use vmm_kernel::Arch;
 use walkdir::WalkDir;
 
-use crate::measure::{Needs, Sections, brought_by, is_compiled};
+use crate::measure::{Figure, Makefiles, Needs, is_compiled, vmlinux_sizes};
 use crate::resolve::values;
 
 /// The compiled files that go with symbols, in bytes of the kernel before it is packed. What other
@@ -35,7 +35,7 @@ pub(crate) struct Objects(Vec<Object>);
 struct Object {
     /// It is in a kernel with any of these.
     symbols: Vec<String>,
-    sections: Sections,
+    sizes: BTreeMap<Figure, u64>,
 }
 
 impl Objects {
@@ -50,16 +50,16 @@ impl Objects {
         let path = obj.join(".config");
         let dot_config =
             std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
-        let paths = compiled(obj)?;
         let on = values(&dot_config);
-        let relative = paths.iter().map(|path| path.strip_prefix(obj).unwrap_or(path));
-        let needs = brought_by(tree, arch, relative, &|symbol| on.contains_key(symbol));
+        let mut makefiles = Makefiles::new(tree, arch);
         let mut objects = vec![];
-        for (path, needs) in paths.iter().zip(needs) {
+        for path in compiled(obj)? {
+            let object = path.strip_prefix(obj).unwrap_or(&path);
+            let needs = makefiles.needs(object, &|symbol| on.contains_key(symbol));
             let Needs::Symbols(symbols) = needs else { continue };
             // A file of another kind, bitcode for one, tells no sizes.
-            let Ok(sections) = Sections::read(path) else { continue };
-            objects.push(Object { symbols, sections });
+            let Ok(sizes) = vmlinux_sizes(&path) else { continue };
+            objects.push(Object { symbols, sizes });
         }
         Ok(Some(Objects(objects)))
     }
@@ -68,12 +68,16 @@ impl Objects {
     pub(crate) fn without(&self, symbols: &[String]) -> Gain {
         let goes: BTreeSet<&String> = symbols.iter().collect();
         let gone = self.0.iter().filter(|one| one.symbols.iter().all(|name| goes.contains(name)));
-        gone.fold(Gain::default(), |gain, Object { sections, .. }| Gain {
-            objects: gain.objects + 1,
-            text: gain.text + sections.text,
-            data: gain.data + sections.data,
-            bss: gain.bss + sections.bss,
-        })
+        let add = |gain: Gain, Object { sizes, .. }: &Object| {
+            let size = |figure| sizes.get(&figure).copied().unwrap_or_default();
+            Gain {
+                objects: gain.objects + 1,
+                text: gain.text + size(Figure::Text),
+                data: gain.data + size(Figure::Data),
+                bss: gain.bss + size(Figure::Bss),
+            }
+        };
+        gone.fold(Gain::default(), add)
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
     fn an_object_goes_with_the_last_symbol_that_brings_it_in() {
         let object = |symbols: &[&str], text| Object {
             symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
-            sections: Sections { text, data: 10, bss: 1 },
+            sizes: [(Figure::Text, text), (Figure::Data, 10), (Figure::Bss, 1)].into(),
         };
         let objects = Objects(vec![object(&["A"], 100), object(&["A", "B"], 1000)]);
         let gain = |names: &[&str]| {

@@ -211,12 +211,12 @@ impl<'a> Before<'a> {
                 }),
             }
         }
-        let Kernel { keep, contract, ground, .. } = self.kernel;
+        let Kernel { keep, ground, targets, .. } = self.kernel;
         let broken = self.kernel.broken(dot_config);
         effect.needed_by = broken.difference(&self.broken).cloned().collect();
         let [before, after] = [&self.values, &after].map(|set| Values { arch: ground.arch, set });
         let loss = Loss { goes: &effect.goes, changes: &effect.changes, before, after };
-        effect.kept_for = keep.against(&loss, contract, ground.history);
+        effect.kept_for = keep.against(&loss, targets, ground.version, ground.history);
         effect
     }
 

@@ -2,16 +2,16 @@
 //! recommendations of `hardening.toml` a kernel follows.
 
 use anyhow::{Context, Result};
-use camino::{Utf8Path, Utf8PathBuf};
-use kconfig::{Expression, Tristate};
-use serde::de::DeserializeOwned;
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::judge::Changed;
-use crate::contract::{Contract, Values};
+use crate::contract::{Broken, Capability, Hardening, Values};
 use crate::diag::{BadInput, BadInputs};
 use crate::history::History;
+use crate::plan::Target;
+use crate::source::KernelVersion;
 use crate::workspace::Workspace;
 
 /// Why something stays that no capability needs.
@@ -26,11 +26,12 @@ pub(crate) struct KeptFor {
 #[derive(Debug, Default)]
 pub(crate) struct Keep {
     entries: Vec<Entry>,
-    /// Each with its expression.
-    recommended: Vec<(KeptFor, Expression)>,
+    hardening: Option<Hardening>,
 }
 
-/// `keep.toml`.
+const FILE: &str = "keep.toml";
+
+/// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -49,22 +50,6 @@ struct Entry {
     source: String,
 }
 
-/// What is read here of `hardening.toml`.
-#[derive(Debug, Default, Deserialize)]
-struct Hardening {
-    #[serde(default)]
-    source: String,
-    #[serde(default)]
-    recommendation: Vec<Recommendation>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Recommendation {
-    id: String,
-    gives: String,
-    needs: Spanned<String>,
-}
-
 /// What a kernel loses.
 pub(super) struct Loss<'a> {
     /// Symbols that go.
@@ -81,15 +66,19 @@ impl Keep {
     /// # Errors
     /// All that is wrong with them, with file and line.
     pub(crate) fn read(workspace: &Workspace, conf_dir: &Utf8Path) -> Result<Self> {
-        let entries = match find(workspace, conf_dir, "keep.toml")? {
-            Some((path, text)) => entries(&path, &text)?,
-            None => vec![],
-        };
-        let recommended = match find(workspace, conf_dir, "hardening.toml")? {
-            Some((path, text)) => recommended(&path, &text)?,
-            None => vec![],
-        };
-        Ok(Keep { entries, recommended })
+        let mut keep = Keep { entries: vec![], hardening: Hardening::find(workspace, conf_dir)? };
+        for dir in [conf_dir, &workspace.conf_dir()] {
+            let path = dir.join(FILE);
+            match std::fs::read_to_string(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                text => {
+                    let text = text.with_context(|| format!("failed to read {path}"))?;
+                    keep.entries = entries(workspace.shown(&path), &text)?;
+                    break;
+                }
+            }
+        }
+        Ok(keep)
     }
 
     /// What of it is against a loss: symbols that are to stay go or get another value, or a
@@ -97,7 +86,8 @@ impl Keep {
     pub(super) fn against(
         &self,
         loss: &Loss<'_>,
-        contract: &Contract,
+        targets: &[&Target],
+        version: &KernelVersion,
         history: &History,
     ) -> Vec<KeptFor> {
         let changes = loss.changes.iter().map(|change| &change.symbol);
@@ -106,22 +96,30 @@ impl Keep {
             let what = symbols().find(|name| entry.names(history.newest_name(name)))?.clone();
             Some(KeptFor { what, reason: entry.reason.clone(), source: entry.source.clone() })
         };
-        let follows = |expression: &Expression, values: Values<'_>| {
-            expression.value(&|name| contract.value(name, values)) == Tristate::Y
-        };
-        let lost = |(_, expression): &&(KeptFor, Expression)| {
-            follows(expression, loss.before) && !follows(expression, loss.after)
-        };
-        let recommended =
-            self.recommended.iter().filter(lost).map(|(kept_for, _)| kept_for.clone());
-        self.entries.iter().filter_map(named).chain(recommended).collect()
+        let mut kept_for: Vec<KeptFor> = self.entries.iter().filter_map(named).collect();
+        for (hardening, target) in
+            self.hardening.iter().flat_map(|one| targets.iter().map(move |t| (one, t)))
+        {
+            let not_followed = |values| hardening.not_followed(target, version, values);
+            let before = not_followed(loss.before);
+            let is_new =
+                |one: &Broken<'_>| before.iter().all(|old| old.capability.id != one.capability.id);
+            for one in not_followed(loss.after).into_iter().filter(is_new) {
+                let Capability { id, reason, source, .. } = one.capability;
+                if kept_for.iter().all(|known| known.what != *id) {
+                    let (what, reason, source) = (id.clone(), reason.clone(), source.clone());
+                    kept_for.push(KeptFor { what, reason, source });
+                }
+            }
+        }
+        kept_for
     }
 }
 
 #[cfg(test)]
 impl Keep {
     pub(super) fn of_text(text: &str) -> Self {
-        Keep { entries: entries("keep.toml".into(), text).unwrap(), recommended: vec![] }
+        Keep { entries: entries("keep.toml".into(), text).unwrap(), hardening: None }
     }
 }
 
@@ -135,35 +133,13 @@ impl Entry {
     }
 }
 
-/// The conf dir's file of that name, or the workspace's, as it is shown, with its text.
-fn find(
-    workspace: &Workspace,
-    conf_dir: &Utf8Path,
-    name: &str,
-) -> Result<Option<(Utf8PathBuf, String)>> {
-    for dir in [conf_dir, &workspace.conf_dir()] {
-        let path = dir.join(name);
-        match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            text => {
-                let text = text.with_context(|| format!("failed to read {path}"))?;
-                return Ok(Some((workspace.shown(&path).to_owned(), text)));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn read<T: DeserializeOwned>(path: &Utf8Path, text: &str) -> Result<T> {
-    Ok(toml::from_str(text).map_err(|error| BadInput::toml(path, text, &error))?)
-}
-
 fn line<T>(text: &str, at: &Spanned<T>) -> usize {
     text[..at.span().start].matches('\n').count() + 1
 }
 
 fn entries(path: &Utf8Path, text: &str) -> Result<Vec<Entry>> {
-    let entries = read::<File>(path, text)?.keep;
+    let file: File = toml::from_str(text).map_err(|error| BadInput::toml(path, text, &error))?;
+    let entries = file.keep;
     let mut bad = vec![];
     for name in entries.iter().flat_map(|entry| &entry.symbols) {
         let stem = name.get_ref().strip_suffix('*').unwrap_or(name.get_ref());
@@ -177,29 +153,11 @@ fn entries(path: &Utf8Path, text: &str) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn recommended(path: &Utf8Path, text: &str) -> Result<Vec<(KeptFor, Expression)>> {
-    let Hardening { source, recommendation } = read(path, text)?;
-    let (mut all, mut bad) = (vec![], vec![]);
-    for Recommendation { id, gives, needs } in recommendation {
-        match Expression::parse(needs.get_ref()) {
-            Ok(expression) => {
-                let kept_for = KeptFor { what: id, reason: gives, source: source.clone() };
-                all.push((kept_for, expression));
-            }
-            Err(_) => {
-                let message = format!("recommendation `{id}` needs what is no expression");
-                bad.push(BadInput::at(path, text, line(text, &needs), message));
-            }
-        }
-    }
-    BadInputs::none(bad)?;
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::tests::target;
     use super::*;
 
     const PATH: &str = "keep.toml";
@@ -226,19 +184,25 @@ mod tests {
     fn a_recommendation_that_was_followed_is_followed_on() {
         let text = "source = \"s\"\n[[recommendation]]\nid = \"stack\"\ngives = \"g\"\nsince = \"6.1\"\n\
                     needs = \"STACK && !LEAK\"\n";
-        let keep = Keep { entries: vec![], recommended: recommended(PATH.into(), text).unwrap() };
-        let against = |before: &[(&'static str, &'static str)], after| {
+        let hardening = Hardening::parse(PATH.into(), text, &["qemu"], History::default());
+        let keep = Keep { entries: vec![], hardening: Some(hardening.unwrap()) };
+        let against = |version: &str, before: &[(&'static str, &'static str)], after| {
             let [before, after] =
                 [before, after].map(|set| BTreeMap::from_iter(set.iter().copied()));
-            let arch = vmm_kernel::Arch::X86_64;
-            let [before, after] = [&before, &after].map(|set| Values { arch, set });
+            let target = target();
+            let [before, after] = [&before, &after].map(|set| Values { arch: target.arch, set });
             let loss = Loss { goes: &[], changes: &[], before, after };
-            keep.against(&loss, &Contract::default(), &History::default()).len()
+            let version = version.parse().unwrap();
+            keep.against(&loss, &[&target], &version, &History::default()).len()
         };
-        assert_eq!(against(&[("STACK", "y")], &[]), 1);
-        assert_eq!(against(&[("STACK", "y")], &[("STACK", "y"), ("LEAK", "y")]), 1);
-        assert_eq!(against(&[("STACK", "y")], &[("STACK", "y")]), 0);
-        assert_eq!(against(&[("LEAK", "y"), ("STACK", "y")], &[]), 0, "it was not followed");
-        assert!(recommended(PATH.into(), &text.replace("&& ", "&& &&")).is_err());
+        assert_eq!(against("6.12", &[("STACK", "y")], &[]), 1);
+        assert_eq!(against("5.10", &[("STACK", "y")], &[]), 0);
+        assert_eq!(against("6.12", &[("STACK", "y")], &[("STACK", "y"), ("LEAK", "y")]), 1);
+        assert_eq!(against("6.12", &[("STACK", "y")], &[("STACK", "y")]), 0);
+        assert_eq!(
+            against("6.12", &[("LEAK", "y"), ("STACK", "y")], &[]),
+            0,
+            "it was not followed"
+        );
     }
 }

@@ -78,6 +78,24 @@ struct Ward {
     target: Target,
 }
 
+pub(super) fn target() -> Target {
+    Target {
+        arch: Arch::X86_64,
+        kernel_type: KernelType::Micro,
+        hypervisor: "qemu".to_owned(),
+        sandboxer: true,
+        machine: None,
+        bus: Bus::Mmio,
+        format: ImageFormat::BzImage,
+        list: "micro.list".into(),
+        overlay: None,
+        stage: "bin".into(),
+        install: "bin".into(),
+        config: None,
+        choices: vec![],
+    }
+}
+
 impl Ward {
     fn new() -> Self {
         Ward {
@@ -86,21 +104,7 @@ impl Ward {
             history: toml::from_str(HISTORY).unwrap(),
             contract: Contract::of_text(CONTRACT),
             keep: Keep::of_text(KEEP),
-            target: Target {
-                arch: Arch::X86_64,
-                kernel_type: KernelType::Micro,
-                hypervisor: "qemu".to_owned(),
-                sandboxer: true,
-                machine: None,
-                bus: Bus::Mmio,
-                format: ImageFormat::BzImage,
-                list: "micro.list".into(),
-                overlay: None,
-                stage: "bin".into(),
-                install: "bin".into(),
-                config: None,
-                choices: vec![],
-            },
+            target: target(),
         }
     }
 

@@ -127,7 +127,7 @@ pub(super) fn initcalls(calls: &Initcalls) -> Grid {
 }
 
 /// "fragments/filesystem.conf:5", or with what stands between: "fragments/base.conf:24 by PROC_SYSCTL".
-fn asked_by(asked: &Asked) -> String {
+pub(super) fn asked_by(asked: &Asked) -> String {
     let Asked { place, through } = asked;
     if through.is_empty() {
         place.to_string()

@@ -21,8 +21,9 @@ const BAR: f64 = 16.0;
 const STEP: f64 = 24.0;
 
 /// What a picture shows of each kernel.
-const SHOWN: [(Figure, &str); 3] = [
+const SHOWN: [(Figure, &str); 4] = [
     (Figure::Image, "Image size, bytes"),
+    (Figure::Packed, "What gzip makes of it, bytes"),
     (Figure::Start, "Power-on to init"),
     (Figure::Resident, "Guest RAM resident"),
 ];

@@ -130,7 +130,7 @@ fn edits<'a>(
 
 /// Where a line about the symbol belongs: where it is asked for, or else beside the symbol that the
 /// tree defines nearest to it.
-fn home(model: &Model, asked: &[Assignment], symbol: SymbolId) -> Option<Place> {
+pub(super) fn home(model: &Model, asked: &[Assignment], symbol: SymbolId) -> Option<Place> {
     let name = &model[symbol].name;
     if let Some(there) = asked.iter().find(|one| *one.symbol == **name) {
         return Some(there.place.clone());

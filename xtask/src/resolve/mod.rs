@@ -6,6 +6,7 @@ mod answers;
 mod breach;
 mod brought;
 mod cause;
+mod deviation;
 mod diff;
 mod environment;
 mod explain;
@@ -14,6 +15,7 @@ mod kept;
 mod known;
 mod mend;
 mod needless;
+mod reverse;
 mod side;
 mod tree;
 
@@ -29,11 +31,15 @@ use crate::source::KernelVersion;
 
 pub(crate) use breach::{AtFault, Breach, breaches, broken};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
+pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+pub(crate) use reverse::{Missed, Reversed, reverse};
+#[cfg(test)]
+pub(crate) use side::Asked;
 pub(crate) use side::{At, By, Ground, Side, Why};
 pub(crate) use tree::{Kconfig, Kconfigs};
 

@@ -184,7 +184,7 @@ pub(crate) struct At {
 }
 
 /// The lines of a `.config`: number, symbol and value.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     (1..).zip(text.lines()).filter_map(|(number, line)| {
         let unset = line.strip_prefix("# CONFIG_").and_then(|l| l.strip_suffix(" is not set"));
         let set = || line.strip_prefix("CONFIG_")?.split_once('=');

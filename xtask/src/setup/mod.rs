@@ -28,22 +28,30 @@ pub(crate) struct Surveyed {
     pub(crate) found: bool,
 }
 
+/// What a host is for, beside building.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Uses {
+    pub(crate) boot: bool,
+    /// With the tree's own menus.
+    pub(crate) edit: bool,
+}
+
 /// One thing that is needed and not there.
 pub(crate) type Missing = Need;
 
-/// Looks for everything that guests of `arches` need to be built, and with `boot` to be booted.
+/// Looks for everything that guests of `arches` need to be built, and for these uses.
 ///
 /// # Errors
 /// If the compiler that looks for headers does not come to an end, or the user interrupts.
-pub(crate) fn survey(shell: &Shell, arches: &[Arch], boot: bool) -> Result<Vec<Surveyed>> {
+pub(crate) fn survey(shell: &Shell, arches: &[Arch], uses: Uses) -> Result<Vec<Surveyed>> {
     let host = Arch::host().ok();
-    let needs = packages::needs()?.into_iter().filter(|need| need.applies(host, arches, boot));
+    let needs = packages::needs()?.into_iter().filter(|need| need.applies(host, arches, uses));
     needs.map(|need| Ok(Surveyed { found: is_there(shell, &need)?, need })).collect()
 }
 
 /// What `survey` does not find.
-pub(crate) fn missing(shell: &Shell, arches: &[Arch], boot: bool) -> Result<Vec<Missing>> {
-    let surveyed = survey(shell, arches, boot)?;
+pub(crate) fn missing(shell: &Shell, arches: &[Arch], uses: Uses) -> Result<Vec<Missing>> {
+    let surveyed = survey(shell, arches, uses)?;
     Ok(surveyed.into_iter().filter(|one| !one.found).map(|one| one.need).collect())
 }
 

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
-use super::Manager;
+use super::{Manager, Uses};
 
 const DATA: &str = include_str!("packages.toml");
 
@@ -23,8 +23,10 @@ pub(crate) struct Need {
     pub(crate) guest: Option<Arch>,
     /// Needed only for guests of another arch than the host's, or only for those of its own.
     pub(crate) foreign: Option<bool>,
-    /// Not needed to build.
+    /// Not needed to build, only to boot.
     pub(crate) boot: bool,
+    /// Not needed to build, only to edit.
+    pub(crate) edit: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -87,12 +89,12 @@ impl Need {
     }
 
     /// Whether a host (`None`: of an arch that has no guests) needs it for guests of `arches`.
-    pub(super) fn applies(&self, host: Option<Arch>, arches: &[Arch], boot: bool) -> bool {
+    pub(super) fn applies(&self, host: Option<Arch>, arches: &[Arch], uses: Uses) -> bool {
         let guest = |arch: &Arch| {
             self.guest.is_none_or(|guest| guest == *arch)
                 && self.foreign.is_none_or(|foreign| foreign == (host != Some(*arch)))
         };
-        (boot || !self.boot) && arches.iter().any(guest)
+        (uses.boot || !self.boot) && (uses.edit || !self.edit) && arches.iter().any(guest)
     }
 }
 
@@ -115,6 +117,8 @@ struct RawNeed {
     foreign: Option<bool>,
     #[serde(default)]
     boot: bool,
+    #[serde(default)]
+    edit: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -133,6 +137,6 @@ fn validate(raw: RawNeed) -> Result<Need> {
         }
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
-    let RawNeed { why, guest, foreign, boot, packages, .. } = raw;
-    Ok(Need { probe, why, guest, foreign, boot, packages })
+    let RawNeed { why, guest, foreign, boot, edit, packages, .. } = raw;
+    Ok(Need { probe, why, guest, foreign, boot, edit, packages })
 }

@@ -121,6 +121,8 @@ A symbol more.
 fn more_files(fixture: &Fixture) {
     files_to_compare(fixture);
     contracts(fixture);
+    hardenings(fixture);
+    edits(fixture);
     lines_to_do_without(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
@@ -251,6 +253,101 @@ fn contracts(fixture: &Fixture) {
     fixture.write("conf-unmendable/micro-kernel-x86_64.list", "base.conf\n");
     fixture.write("conf-unmendable/base.conf", "CONFIG_NET=y\nCONFIG_INET=y\n");
     fixture.write("conf-unmendable/history.toml", HISTORY);
+}
+
+/// One recommendation of each outcome: followed, not with a reason, not without one, of another arch
+/// or tree, by an older name; and two reasons, of which one is stale.
+const HARDENING: &str = r#"
+source = "some wiki at 737073a"
+
+[[recommendation]]
+id = "network"
+gives = "a way to call for help"
+needs = "NET && TCPIP"
+
+[[recommendation]]
+id = "no-serial"
+gives = "nobody listens in"
+needs = "!SERIAL && !USB"
+
+[[recommendation]]
+id = "fast"
+gives = "less time to attack"
+since = "6.12"
+needs = "SPEED>=7"
+
+[[recommendation]]
+id = "arm-part"
+gives = "what only that arch has"
+when = { arch = ["aarch64"] }
+needs = "ARM_PART"
+
+[[recommendation]]
+id = "young"
+gives = "what this tree is too old for"
+since = "6.18"
+needs = "LOST"
+
+[[deviation]]
+from = ["no-serial", "network"]
+when = { type = ["micro"], arch = ["x86_64"] }
+reason = "the console is a serial line, and someone has to see what goes on"
+
+[[deviation]]
+from = ["fast"]
+when = { hypervisor = ["qemu"] }
+reason = "emulated lines are slow"
+"#;
+
+fn hardenings(fixture: &Fixture) {
+    let stale = HARDENING.replace("[\"no-serial\", \"network\"]", "[\"no-serial\"]");
+    let bad = HARDENING.replace("\"network\"]", "\"netwrok\"]").replace("\"6.18\"", "\"soon\"");
+    for (conf, hardening) in
+        [("conf-hardening", HARDENING), ("conf-hard-enough", &stale), ("conf-bad-hardening", &bad)]
+    {
+        fixture.write(&format!("{conf}/hardening.toml"), hardening);
+        fixture.write(&format!("{conf}/micro-kernel-x86_64.list"), "base.conf\n");
+        let speed = if conf == "conf-hard-enough" { 7 } else { 5 };
+        let asked = format!("CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED={speed}\n");
+        fixture.write(&format!("{conf}/base.conf"), &asked);
+        let history = "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n";
+        fixture.write(&format!("{conf}/history.toml"), history);
+    }
+}
+
+/// Two lists that share a fragment, an overlay, and what somebody made of the first list's `.config`.
+fn edits(fixture: &Fixture) {
+    for (file, text) in [
+        ("micro-kernel-x86_64.list", "line.conf\nnet.conf\n"),
+        ("mini-kernel-x86_64.list", "line.conf\n"),
+        ("line.conf", "# the line\nCONFIG_SERIAL=y\nCONFIG_SPEED=3\n"),
+        ("net.conf", "# the network\nCONFIG_NET=y\nCONFIG_TCPIP=y\n"),
+        ("hypervisor/cloud_hypervisor.conf", "# emulated lines are fast\nCONFIG_SPEED=9\n"),
+        (
+            "history.toml",
+            "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n",
+        ),
+    ] {
+        fixture.write(&format!("conf-edit/{file}"), text);
+    }
+    let common = "CONFIG_NET=y\n# CONFIG_USB is not set\n";
+    for (file, text) in [
+        (
+            "more.config",
+            "# CONFIG_INET is not set\nCONFIG_MODEM=y\nCONFIG_RADIO=y\nCONFIG_TONES=y\n\
+             CONFIG_WIRELESS=y\nCONFIG_SERIAL=y\nCONFIG_BOARD=y\nCONFIG_SPEED=7\n\
+             # CONFIG_PLAIN is not set\nCONFIG_SALTED=y\n",
+        ),
+        ("less.config", "CONFIG_INET=y\n# CONFIG_SERIAL is not set\nCONFIG_SPEED=5\n"),
+        ("default.config", "CONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED=5\n"),
+        (
+            "wrong.config",
+            "CONFIG_INET=y\nCONFIG_SERIAL=y\nCONFIG_SPEED=12\nCONFIG_WIRELESS=y\n\
+             CONFIG_RADIO=y\nCONFIG_LOST=y\n",
+        ),
+    ] {
+        fixture.write(file, &format!("{common}{text}"));
+    }
 }
 
 /// Two lists, two `.config` files, and a tree in which time has passed.

@@ -235,6 +235,33 @@ fn every_list_of_ours_keeps_the_contract() {
     }
 }
 
+#[test]
+fn every_deviation_of_ours_has_a_reason_and_every_reason_a_deviation() {
+    let Some((fixture, tree)) = real() else { return };
+    let conf_dir = own_fragments();
+    let mut arguments = vec!["check", "--hardening", "--kernel-dir", &tree, "--format", "json"];
+    arguments.extend(["--kernel-conf-dir", &conf_dir]);
+    let (out, _) = expect(0, fixture.xtask(&arguments));
+    let result: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(result["stale"], serde_json::json!([]));
+    let all = result["deviations"].as_array().unwrap();
+    let of = |name: &str| all.iter().filter(|one| one["recommendation"] == name).count();
+    assert!(all.iter().all(|one| one["reason"].is_string()), "{out}");
+    assert_eq!((of("stack-protector"), of("cfi"), of("signed-modules")), (0, 6, 2));
+
+    // Without a symbol that is asked for, and without the reasons, it is another matter.
+    let conf_dir = fragments_without(&fixture, "STACKPROTECTOR_STRONG");
+    arguments.truncate(6);
+    arguments.extend(["--kernel-conf-dir", &conf_dir]);
+    let (out, err) = expect(1, fixture.xtask(&arguments));
+    assert!(err.contains("no reason is given to do without stack-protector"), "{err}");
+    let result: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let all = result["deviations"].as_array().unwrap();
+    let unexplained: Vec<_> = all.iter().filter(|one| one["reason"].is_null()).collect();
+    assert!(unexplained.iter().all(|one| one["recommendation"] == "stack-protector"));
+    assert_eq!(unexplained.len(), 6);
+}
+
 /// In a pinned tree; where symbols are younger than it, nothing is missed.
 #[test]
 fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {

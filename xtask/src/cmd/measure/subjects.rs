@@ -15,7 +15,7 @@ use crate::diag::{self, Hint};
 use crate::fragment::{self, Assignment, Place};
 use crate::history::{History, Past};
 use crate::image::{self, Wanted};
-use crate::kbuild::Build;
+use crate::kbuild::{Build, packer};
 use crate::lock::Lock;
 use crate::measure::{Lines, Made, MadeOf, Peer, Subject, find_peers};
 use crate::plan::{Plan, Target, plan};
@@ -44,8 +44,8 @@ impl MeasureArgs {
         for target in &plan.targets {
             subjects.push(staged(workspace, &plan.conf_dir, target)?);
         }
-        if let Some(dir) = &self.peers {
-            self.peers(ctx, workspace, &plan, dir, &mut subjects)?;
+        if !self.peers.is_empty() {
+            self.peers(ctx, workspace, &plan, &mut subjects)?;
         }
         Ok(subjects)
     }
@@ -75,6 +75,7 @@ impl MeasureArgs {
             let machine = Machine::find(arch, bus, hypervisor)?;
             let order = Order {
                 name: shown(file),
+                peer: false,
                 path: file,
                 machine,
                 hypervisor,
@@ -90,7 +91,6 @@ impl MeasureArgs {
         ctx: &Context,
         workspace: &Workspace,
         plan: &Plan,
-        dir: &Utf8Path,
         subjects: &mut Vec<Subject>,
     ) -> Result<()> {
         let request = self.target.request(false)?;
@@ -98,31 +98,40 @@ impl MeasureArgs {
             plan.arches().contains(&peer.arch)
                 && (request.types.is_empty() || request.types.contains(&peer.kernel_type))
         };
-        let peers: Vec<Peer> =
-            find_peers(&camino::absolute_utf8(dir)?)?.into_iter().filter(wanted).collect();
-        ensure!(!peers.is_empty(), "failed to find a peer in {dir} for what is measured");
+        let mut peers = vec![];
+        for dir in &self.peers {
+            let before = peers.len();
+            peers.extend(find_peers(&camino::absolute_utf8(dir)?)?.into_iter().filter(wanted));
+            ensure!(peers.len() > before, "failed to find a peer in {dir} for what is measured");
+        }
         let mut asked = vec![];
         for peer in &peers {
             asked.push(match &peer.lines {
                 Lines::List(path) => fragment::read_list(workspace, path)?,
                 Lines::Fragment(path) => fragment::read_alone(workspace, path)?,
+                Lines::OfTree(_) => vec![],
             });
         }
         let yard = Yard::new(self, ctx, workspace, &plan.conf_dir)?;
         refuse_other_sources(subjects, &yard, self)?;
         for (peer, asked) in peers.iter().zip(&asked) {
             let (bus, beside) = beside(plan, peer);
-            let path = match &peer.lines {
-                Lines::List(path) | Lines::Fragment(path) => path,
-            };
+            let defaults;
             let order = Order {
                 name: peer.name.clone(),
-                path,
+                peer: true,
+                path: peer.lines.path(),
                 machine: Machine::find(peer.arch, bus, beside)?,
                 hypervisor: beside,
-                asks: Asks::Fragments(asked),
+                asks: match &peer.lines {
+                    Lines::OfTree(path) => {
+                        defaults = of_tree(&yard.tree, path)?;
+                        Asks::DotConfig(&defaults)
+                    }
+                    _ => Asks::Fragments(asked),
+                },
             };
-            subjects.push(Subject { peer: true, ..yard.build(&order)? });
+            subjects.push(yard.build(&order)?);
         }
         Ok(())
     }
@@ -184,6 +193,19 @@ impl MeasureArgs {
     fn toolchain(&self, ctx: &Context, arch: Arch) -> Result<Toolchain> {
         Toolchain::find(&ctx.shell, arch, self.cross_compile.as_deref())
     }
+}
+
+/// What the tree's files say that `path` names, one after the other.
+fn of_tree(tree: &Tree, path: &Utf8Path) -> Result<String> {
+    let read = |file: &Utf8Path| {
+        std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"))
+    };
+    let names = read(path)?;
+    let names =
+        names.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    names
+        .map(|name| read(&tree.dir.join(name)).with_context(|| format!("{path} names it")))
+        .collect()
 }
 
 /// A path as the working folder sees it.
@@ -252,18 +274,11 @@ fn asked(assignments: &[Assignment], notes: &[Note]) -> BTreeMap<String, Place> 
 
 /// The format, and what the kernel in it is packed with: a smaller file may take longer to start.
 fn packed(format: ImageFormat, dot_config: &str) -> String {
-    let with = dot_config
-        .lines()
-        .filter_map(|line| line.strip_prefix("CONFIG_KERNEL_")?.strip_suffix("=y"))
-        .find(|name| PACKERS.contains(name));
-    match (format, with) {
-        (ImageFormat::BzImage, Some(with)) => format!("{format}, {}", with.to_lowercase()),
+    match (format, packer(dot_config)) {
+        (ImageFormat::BzImage, Some((with, _))) => format!("{format}, {}", with.to_lowercase()),
         _ => format.name().to_owned(),
     }
 }
-
-/// The choice "Kernel compression mode" of the tree's init/Kconfig.
-const PACKERS: [&str; 8] = ["GZIP", "BZIP2", "LZMA", "XZ", "LZO", "LZ4", "ZSTD", "UNCOMPRESSED"];
 
 /// Where kernels are built that only a measurement wants: one tree, any number of configurations.
 struct Yard<'a> {
@@ -276,6 +291,8 @@ struct Yard<'a> {
 /// What is to be built.
 struct Order<'a> {
     name: String,
+    /// Somebody else's: built as make alone builds it.
+    peer: bool,
     /// Tells its folder from others' of the same name.
     path: &'a Utf8Path,
     machine: &'static Machine,
@@ -341,6 +358,7 @@ impl<'a> Yard<'a> {
             log: folder.log(),
             jobs: args.jobs(),
             name: order.name.clone(),
+            close_up: !order.peer,
         };
         build.run(&dot_config, &[image::kbuild_target(format)])?;
         let file = folder.image(format);
@@ -348,7 +366,7 @@ impl<'a> Yard<'a> {
         image::check(&file, Wanted { hypervisor: order.hypervisor, arch, format })?;
         Ok(Subject {
             name: order.name.clone(),
-            peer: false,
+            peer: order.peer,
             machine: order.machine,
             image: file,
             format: packed(format, &dot_config),

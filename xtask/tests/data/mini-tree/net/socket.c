@@ -1,0 +1,3 @@
+static char buffer[4096];
+
+char *socket_buffer(void) { return buffer; }
