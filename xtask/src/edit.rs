@@ -1,6 +1,6 @@
 //! Edits of fragments: lines that are added or changed; comments, order and all other lines stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
@@ -66,6 +66,25 @@ fn apply(text: &str, edits: &[&Edit]) -> String {
     after
 }
 
+/// The fragments without these lines; paths are relative to `root`.
+///
+/// # Errors
+/// If a fragment cannot be read.
+pub(crate) fn without(root: &Utf8Path, lines: &BTreeSet<Place>) -> Result<Vec<Edited>> {
+    let paths: BTreeSet<&Utf8Path> = lines.iter().map(|place| &*place.path).collect();
+    let mut edited = vec![];
+    for path in paths {
+        let file = root.join(path);
+        let before =
+            std::fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
+        let stays = |line: usize| !lines.contains(&Place { path: path.to_owned(), line });
+        let kept = before.lines().enumerate().filter(|(index, _)| stays(index + 1));
+        let after = kept.map(|(_, line)| format!("{line}\n")).collect();
+        edited.push(Edited { path: path.to_owned(), before, after });
+    }
+    Ok(edited)
+}
+
 /// Writes the fragments, each at once or not at all.
 ///
 /// # Errors
@@ -109,5 +128,18 @@ mod tests {
         assert_eq!(apply(text, &out.iter().collect::<Vec<_>>()), "# why\n\nCONFIG_D=y\n");
         let expected = "# why\n\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\nCONFIG_E=y\n";
         assert_eq!(apply(text, &edits.iter().collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn comments_outlive_their_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        for name in ["a.conf", "b.conf"] {
+            std::fs::write(root.join(name), "# why\nCONFIG_A=y\n\nCONFIG_B=y\nCONFIG_C=y").unwrap();
+        }
+        let place = |path: &str, line| Place { path: path.into(), line };
+        let out = [place("a.conf", 2), place("b.conf", 4), place("b.conf", 5)].into();
+        let after: Vec<_> = without(root, &out).unwrap().into_iter().map(|one| one.after).collect();
+        assert_eq!(after, ["# why\n\nCONFIG_B=y\nCONFIG_C=y\n", "# why\nCONFIG_A=y\n\n"]);
     }
 }

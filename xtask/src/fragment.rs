@@ -1,6 +1,6 @@
 //! Lists and fragments to assignments. The parsers are pure; `read` is the one that opens files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::{Context, Result};
@@ -60,6 +60,31 @@ pub(crate) struct Requested {
     pub fragments: Vec<Utf8PathBuf>,
     /// The target wants an overlay, and the conf dir has none by that name.
     pub overlay_missing: Option<Utf8PathBuf>,
+}
+
+impl Requested {
+    /// What is asked for without the lines at these places. Where one goes that kept another one from
+    /// counting, that one counts.
+    pub(crate) fn without(&self, out: &BTreeSet<Place>) -> Vec<Assignment> {
+        self.assignments.iter().filter_map(|one| self.counting(one, out)).cloned().collect()
+    }
+
+    fn counting<'a>(
+        &'a self,
+        one: &'a Assignment,
+        out: &BTreeSet<Place>,
+    ) -> Option<&'a Assignment> {
+        if !out.contains(&one.place) {
+            return Some(one);
+        }
+        let mut below = self.repeated.iter().filter(|other| other.counts == one.place);
+        below.find_map(|other| self.counting(&other.assignment, out))
+    }
+
+    /// All lines, those that do not count too.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment))
+    }
 }
 
 /// A line that does not count, because another one about its symbol does.
@@ -332,6 +357,29 @@ mod tests {
             parse_fragment(Utf8Path::new("f.conf"), "CONFIG_A=y\nCONFIG_A=y\nCONFIG_A=n\n");
         let error = merge(parsed.unwrap()).unwrap_err().to_string();
         assert_eq!(error, "f.conf:3: CONFIG_A is set to two values: `y` at f.conf:1, `n` here");
+    }
+
+    #[test]
+    fn what_a_line_kept_from_counting_counts_when_it_goes() {
+        let line = |path: &str, text: &str| {
+            let mut lines = parse_fragment(Utf8Path::new(path), text).unwrap();
+            lines.remove(0)
+        };
+        let (low, again) = (line("low", "CONFIG_A=1"), line("again", "CONFIG_A=1"));
+        let (top, other) = (line("top", "CONFIG_A=2"), line("other", "CONFIG_B=y"));
+        let repeated = vec![Repeated::new(again.clone(), &low), Repeated::new(low.clone(), &top)];
+        let assignments = vec![other.clone(), top.clone()];
+        let all = Requested { assignments, repeated, fragments: vec![], overlay_missing: None };
+        let without = |out: &[&Assignment]| {
+            let places = out.iter().map(|one| one.place.clone()).collect();
+            let left = all.without(&places).into_iter();
+            left.map(|one| format!("{} {}", one.place.path, one.line())).collect::<Vec<_>>()
+        };
+        let b = "other CONFIG_B=y";
+        assert_eq!(without(&[&low]), [b, "top CONFIG_A=2"]);
+        assert_eq!(without(&[&top]), [b, "low CONFIG_A=1"]);
+        assert_eq!(without(&[&top, &low]), [b, "again CONFIG_A=1"]);
+        assert_eq!(without(&[&top, &low, &again, &other]), Vec::<String>::new());
     }
 
     #[test]

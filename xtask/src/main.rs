@@ -13,6 +13,7 @@ mod inputs;
 mod kbuild;
 mod lock;
 mod measure;
+mod minimize;
 mod operand;
 mod plan;
 mod progress;

@@ -13,6 +13,7 @@ mod cli {
     mod fixture;
     mod kept;
     mod measure;
+    mod minimize;
     mod own_vmm;
     mod real_boot;
     mod real_tree;

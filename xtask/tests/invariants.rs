@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 20] = [
+const STAGES: [&str; 21] = [
     "workspace",
     "plan",
     "operand",
@@ -26,6 +26,7 @@ const STAGES: [&str; 20] = [
     "boot",
     "measure",
     "size",
+    "minimize",
     "report",
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
@@ -80,6 +80,55 @@ pub(crate) struct SourceArgs {
     /// Leave out a patch of the pinned source, such as vsock-reuseport
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "kernel_dir")]
     pub(super) no_patch: Vec<String>,
+}
+
+/// Which kernel sources lists are resolved on.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourcesArgs {
+    /// Your own Linux trees; they are never written to
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    kernel_dir: Vec<Utf8PathBuf>,
+    /// Pinned sources of the conf dir's sources.toml [default: all of them]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    source: Vec<String>,
+    /// Demand exactly the versions and hashes of sources.lock
+    #[arg(long)]
+    locked: bool,
+    /// Leave out a patch of the pinned sources, such as vsock-reuseport
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    no_patch: Vec<String>,
+}
+
+impl SourcesArgs {
+    /// Those that were named.
+    pub(crate) fn named(&self) -> Vec<SourceArgs> {
+        let dirs = self.kernel_dir.iter().cloned().map(SourceArgs::dir);
+        dirs.chain(self.source.iter().map(|name| self.like().pinned(name))).collect()
+    }
+
+    /// Those that were named, else all that are pinned.
+    pub(crate) fn all(&self, conf_dir: &Utf8Path) -> Result<Vec<SourceArgs>> {
+        let named = self.named();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let pinned = Sources::read(conf_dir)?;
+        Ok(pinned.names().map(|name| self.like().pinned(name)).collect())
+    }
+
+    /// The one that was named, else the default one.
+    pub(crate) fn one(&self) -> Result<SourceArgs> {
+        let mut named = self.named();
+        ensure!(named.len() < 2, "failed to choose a kernel source: {} are named", named.len());
+        Ok(named.pop().unwrap_or_else(|| self.like()))
+    }
+
+    /// The conditions under which each of them is taken.
+    fn like(&self) -> SourceArgs {
+        let (locked, no_patch) = (self.locked, self.no_patch.clone());
+        SourceArgs { locked, no_patch, ..SourceArgs::default() }
+    }
 }
 
 /// The source that would be built.

@@ -188,7 +188,7 @@ fn refuse_other_than_programs(init: &Utf8Path, target: &Target) -> Result<()> {
 
 /// What the target's contract has a guest show, in the contract's order. A capability that the image
 /// may break is still looked for, and does not fail the boot.
-fn asked(contract: &Contract, target: &Target, allowed: &[String]) -> Vec<Asked> {
+pub(super) fn asked(contract: &Contract, target: &Target, allowed: &[String]) -> Vec<Asked> {
     let mut all: Vec<Asked> = vec![];
     for capability in contract.of(target) {
         let required = capability.level == Level::Required && !allowed.contains(&capability.id);

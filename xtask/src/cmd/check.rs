@@ -1,13 +1,12 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
 use anyhow::Result;
-use camino::Utf8PathBuf;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
-use crate::cmd::args::{SourceArgs, TargetArgs};
+use crate::cmd::args::{SourcesArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Hardening};
 use crate::diag;
@@ -20,7 +19,7 @@ use crate::resolve::{
     Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Resolved, Stale, Wanted,
     breaches, deviations, needless, propose, resolve, stale, translate,
 };
-use crate::source::{KernelVersion, Sources, Tree};
+use crate::source::{KernelVersion, Tree};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -28,18 +27,8 @@ use crate::workspace::Workspace;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Your own Linux trees; they are never written to
-    #[arg(long, value_name = "DIR", value_delimiter = ',', help_heading = "Source")]
-    kernel_dir: Vec<Utf8PathBuf>,
-    /// Pinned sources of the conf dir's sources.toml [default: all of them]
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Source")]
-    source: Vec<String>,
-    /// Demand exactly the versions and hashes of sources.lock
-    #[arg(long, help_heading = "Source")]
-    locked: bool,
-    /// Leave out a patch of the pinned sources, such as vsock-reuseport
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Source")]
-    no_patch: Vec<String>,
+    #[command(flatten)]
+    sources: SourcesArgs,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,
@@ -154,7 +143,7 @@ impl CheckArgs {
             orders.push(self.order(ctx, workspace, plan, targets)?);
         }
         let mut rows = vec![];
-        for source in self.sources(plan)? {
+        for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             for order in &orders {
@@ -172,18 +161,6 @@ impl CheckArgs {
             Wanted { symbol: symbol.to_owned(), value: value.to_owned(), in_place_of: None }
         };
         self.want.iter().map(wanted).collect()
-    }
-
-    fn sources(&self, plan: &Plan) -> Result<Vec<SourceArgs>> {
-        let (locked, no_patch) = (self.locked, self.no_patch.clone());
-        let like = SourceArgs { locked, no_patch, ..SourceArgs::default() };
-        let pinned = |name: &str| like.pinned(name);
-        let mut sources: Vec<_> = self.kernel_dir.iter().cloned().map(SourceArgs::dir).collect();
-        sources.extend(self.source.iter().map(|name| pinned(name)));
-        if sources.is_empty() {
-            sources.extend(Sources::read(&plan.conf_dir)?.names().map(pinned));
-        }
-        Ok(sources)
     }
 
     fn order<'a>(

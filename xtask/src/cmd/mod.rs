@@ -10,6 +10,7 @@ mod edit;
 mod explain;
 mod kernel;
 mod measure;
+mod minimize;
 mod plan;
 mod resolve;
 mod setup;
@@ -129,6 +130,8 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Say how big a kernel is, how long it takes to its init, what memory it costs, and what grew
     Measure(measure::MeasureArgs),
+    /// Show which lines of the fragments kernels can do without, and what that would save
+    Minimize(minimize::MinimizeArgs),
     /// Print the targets that `kernel` would make for the same flags
     Plan(plan::PlanArgs),
     /// Write the .config that the kernel's own conf would write
@@ -152,6 +155,7 @@ impl Command {
             Command::Edit(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
             Command::Measure(args) => args.run(ctx),
+            Command::Minimize(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),

@@ -83,12 +83,22 @@ struct RawDeviation {
 }
 
 impl Hardening {
-    /// Reads that of a conf dir. One without is held against the workspace's recommendations, and the
-    /// reasons there are none of its own.
+    /// Reads that of a conf dir, as [`find`](Self::find) does, and demands one.
     ///
     /// # Errors
     /// If there is none; all that is wrong with it, with file and line.
     pub(crate) fn read(workspace: &Workspace, conf_dir: &Utf8Path) -> Result<Self> {
+        let none = || anyhow!("there is no {FILE} in {conf_dir}, nor in the workspace's conf dir");
+        let found = Self::find(workspace, conf_dir)?;
+        found.ok_or_else(none).hint(|| "docs/fragments.md says what stands in one")
+    }
+
+    /// That of a conf dir. One without is held against the workspace's recommendations, and the reasons
+    /// there are none of its own.
+    ///
+    /// # Errors
+    /// All that is wrong with it, with file and line.
+    pub(crate) fn find(workspace: &Workspace, conf_dir: &Utf8Path) -> Result<Option<Self>> {
         for dir in [conf_dir, &workspace.conf_dir()] {
             let path = dir.join(FILE);
             let text = match std::fs::read_to_string(&path) {
@@ -101,10 +111,9 @@ impl Hardening {
             if dir != conf_dir {
                 hardening.reasons.clear();
             }
-            return Ok(hardening);
+            return Ok(Some(hardening));
         }
-        Err(anyhow!("there is no {FILE} in {conf_dir}, nor in the workspace's conf dir"))
-            .hint(|| "docs/fragments.md says what stands in one")
+        Ok(None)
     }
 
     /// # Errors

@@ -10,6 +10,14 @@ use crate::plan::Target;
 
 const HYPERVISORS: [&str; 2] = ["qemu", "stratovirt"];
 
+impl Contract {
+    /// One that calls symbols as every tree does.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let capabilities = parse(Utf8Path::new("contract.toml"), text, &HYPERVISORS).unwrap();
+        Contract { capabilities, history: History::default() }
+    }
+}
+
 fn contract(text: &str) -> Contract {
     let history = "[[symbol]]\nname = \"NEW\"\nwas = [\"OLD\", \"OLDER\"]\narch = \"x86_64\"\n\
                    evidence = \"made up\"\n";

@@ -169,6 +169,14 @@ pub(crate) fn cause_text(cause: &Cause) -> String {
     }
 }
 
+/// What makes a line needless, in one line.
+pub(crate) fn because_text(because: &Because) -> String {
+    let (label, drawn) = explain_needless(because);
+    let lines: Vec<String> =
+        drawn.iter().map(|drawn| format!("{} ({})", drawn.label, drawn.line)).collect();
+    if lines.is_empty() { label } else { format!("{label}: {}", lines.join("; ")) }
+}
+
 /// What to do about a name that the tree does not define for this arch.
 pub(crate) fn hint_for_unknown(name: &str, cause: &Cause) -> String {
     match cause {

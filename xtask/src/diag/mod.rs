@@ -7,6 +7,7 @@ mod explained;
 mod finding;
 mod hardening;
 mod kconfig;
+mod minimized;
 mod reversed;
 mod tell;
 
@@ -25,6 +26,7 @@ pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
 pub(crate) use hardening::{hardening_table, tell_hardening};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
+pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
     plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,

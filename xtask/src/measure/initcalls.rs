@@ -159,7 +159,7 @@ fn objects(obj: &Utf8Path, wanted: &BTreeSet<&str>) -> Result<BTreeMap<String, V
 
 /// kbuild links compiled files into others of the same ending; only for a compiled one does its
 /// command name a source.
-fn is_compiled(path: &Utf8Path) -> bool {
+pub(crate) fn is_compiled(path: &Utf8Path) -> bool {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
     std::fs::read(folder.join(format!(".{name}.cmd")))
         .is_ok_and(|text| String::from_utf8_lossy(&text).contains("\nsource_"))

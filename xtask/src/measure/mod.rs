@@ -28,12 +28,12 @@ use crate::progress::Progress;
 use crate::shell::{Interrupted, Shell};
 
 pub(crate) use baseline::{Baseline, Change, Comparison};
-pub(crate) use figure::{FIGURES, Figure, Spread, Unit};
+pub(crate) use figure::{FIGURES, Facts, Figure, Spread, Unit};
 pub(crate) use guest::Console;
-pub(crate) use initcalls::{Asked, Initcall, Initcalls};
+pub(crate) use initcalls::{Asked, Initcall, Initcalls, is_compiled};
 pub(crate) use makefile::{Makefiles, Needs};
 pub(crate) use peers::{Lines, Peer, find as find_peers};
-pub(crate) use size::of_vmlinux as vmlinux_sizes;
+pub(crate) use size::{of as sizes, of_vmlinux as vmlinux_sizes};
 
 use guest::Guest;
 

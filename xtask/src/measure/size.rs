@@ -17,7 +17,7 @@ use super::Figure;
 
 /// # Errors
 /// If the image cannot be looked at, or there is a vmlinux that cannot be read.
-pub(super) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMap<Figure, u64>> {
+pub(crate) fn of(image: &Utf8Path, vmlinux: Option<&Utf8Path>) -> Result<BTreeMap<Figure, u64>> {
     let size = std::fs::metadata(image).with_context(|| format!("failed to look at {image}"))?;
     let mut sizes = BTreeMap::from([(Figure::Image, size.len())]);
     if let Some(vmlinux) = vmlinux {

@@ -74,7 +74,7 @@ pub(super) fn value(figure: Figure, value: u64, clock: Clock) -> String {
 }
 
 /// "3,228,672"
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -15,6 +15,7 @@ mod tests;
 mod treemap;
 
 pub(crate) use changes::changes;
+pub(crate) use grid::grouped;
 pub(crate) use markdown::markdown;
 pub(crate) use page::page;
 pub(crate) use picture::{initcalls_picture, picture};

@@ -44,29 +44,11 @@ pub(super) fn brought_in(
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
-    use kconfig::{Dialect, Host, Mode};
+    use kconfig::Mode;
 
     use super::*;
     use crate::fragment::Place;
-
-    /// A tree of one file.
-    struct Text(&'static str);
-
-    impl Host for Text {
-        fn read(&self, path: &str) -> Option<Vec<u8>> {
-            (path == "Kconfig").then(|| self.0.as_bytes().to_owned())
-        }
-
-        fn shell(&self, command: &str) -> Result<String, String> {
-            Err(format!("nothing runs `{command}` here"))
-        }
-
-        fn env(&self, _name: &str) -> Option<Cow<'_, str>> {
-            None
-        }
-    }
+    use crate::resolve::Kconfig;
 
     const TREE: &str = "\
         config EXT4\n\tbool \"ext4\"\n\tselect JBD2\n\timply ACL\n\n\
@@ -79,8 +61,7 @@ mod tests {
 
     #[test]
     fn the_way_leads_back_to_what_is_asked_for() {
-        let (model, diagnostics) = kconfig::parse(&Text(TREE), "Kconfig", Dialect::of(6, 12));
-        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let model = Kconfig::of_text(TREE).model;
         let asked = ["EXT4", "GONE"].map(|symbol| Assignment {
             symbol: symbol.to_owned(),
             value: "y".to_owned(),

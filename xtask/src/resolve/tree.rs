@@ -107,6 +107,34 @@ impl Kconfig {
     }
 }
 
+#[cfg(test)]
+impl Kconfig {
+    /// That of a tree of one file, in which nothing is wrong.
+    pub(crate) fn of_text(text: &'static str) -> Self {
+        let (model, diagnostics) = kconfig::parse(&Text(text), "Kconfig", Dialect::of(6, 12));
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        Kconfig { model, dir: Utf8PathBuf::new(), by_arch: OnceCell::new() }
+    }
+}
+
+#[cfg(test)]
+struct Text(&'static str);
+
+#[cfg(test)]
+impl Host for Text {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        (path == "Kconfig").then(|| self.0.as_bytes().to_owned())
+    }
+
+    fn shell(&self, command: &str) -> Result<String, String> {
+        Err(format!("nothing runs `{command}` here"))
+    }
+
+    fn env(&self, _name: &str) -> Option<std::borrow::Cow<'_, str>> {
+        None
+    }
+}
+
 /// The names that the Kconfig files of each architecture's folder define.
 fn names_by_arch(arch: &Utf8Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

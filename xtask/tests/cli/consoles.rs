@@ -123,6 +123,7 @@ fn more_files(fixture: &Fixture) {
     contracts(fixture);
     hardenings(fixture);
     edits(fixture);
+    lines_to_do_without(fixture);
     fixture.write("empty/README", "no kernel here");
     fixture.write("dirty/.config", "CONFIG_NET=y");
     for tree in ["dirty", "old"] {
@@ -382,4 +383,43 @@ fn files_to_compare(fixture: &Fixture) {
     ];
     let newer = changes.iter().fold(kconfig, |text, (from, to)| text.replace(from, to));
     fixture.write("newer/Kconfig", &newer);
+}
+
+/// Lines of each kind, some of them in two lists.
+fn lines_to_do_without(fixture: &Fixture) {
+    fixture.write("conf-minimize/micro-kernel-x86_64.list", "base.conf\nmodem.conf\n");
+    fixture.write("conf-minimize/micro-kernel-aarch64.list", "base.conf\n");
+    fixture.write(
+        "conf-minimize/base.conf",
+        "# the network\nCONFIG_NET=y\nCONFIG_SERIAL=y\n\n# devices\nCONFIG_USB=y\n# by default\n\
+         CONFIG_SPEED=5\nCONFIG_PLAIN=y\n",
+    );
+    fixture.write(
+        "conf-minimize/modem.conf",
+        "# over a telephone\nCONFIG_MODEM=y\nCONFIG_TONES=y\nCONFIG_WIRELESS=y\n",
+    );
+    fixture.write(
+        "conf-minimize/contract.toml",
+        "[[capability]]\nid = \"network\"\nreason = \"r\"\nsource = \"s\"\nneeds = \"NET\"\n\
+         [[capability]]\nid = \"line\"\nreason = \"r\"\nsource = \"s\"\nneeds = \"SERIAL\"\n\
+         when = { arch = [\"x86_64\"] }\n",
+    );
+    fixture.write(
+        "conf-minimize/keep.toml",
+        "[[keep]]\nsymbols = [\"WIRE*\"]\nreason = \"nobody hears it\"\nsource = \"docs\"\n",
+    );
+    fixture.write("conf-either/micro-kernel-x86_64.list", "base.conf\n");
+    fixture.write(
+        "conf-either/base.conf",
+        "CONFIG_NET=y\nCONFIG_SERIAL=y\nCONFIG_MODEM=y\nCONFIG_USB=y\n",
+    );
+    fixture.write(
+        "conf-either/contract.toml",
+        "[[capability]]\nid = \"devices\"\nreason = \"r\"\nsource = \"s\"\nneeds = \"MODEM || USB\"\n",
+    );
+    fixture.write("conf-bad-keep/micro-kernel-x86_64.list", "");
+    fixture.write(
+        "conf-bad-keep/keep.toml",
+        "[[keep]]\nsymbols = [\"CONFIG_NET\"]\nreason = \"r\"\nsource = \"s\"\n",
+    );
 }

@@ -291,3 +291,30 @@ fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
         assert_eq!(found, expected.then_some(wanted), "without {symbol}");
     }
 }
+
+/// What is proposed is what `check` lets go, and none of it keeps attackers out.
+#[test]
+fn what_no_capability_needs_can_go_and_guards_stay() {
+    let Some((fixture, tree)) = real() else { return };
+    let own = own_fragments();
+    let minimize = ["minimize", "--kernel-dir", &tree, "--kernel-conf-dir", &own];
+    let (out, _) = expect(0, fixture.xtask(&[&minimize[..], &["--format", "json"]].concat()));
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let lines = found["lines"].as_array().unwrap();
+    let verdict = |symbol: &str| {
+        let line = lines.iter().find(|line| line["symbol"] == symbol).unwrap();
+        (line["verdict"].as_str().unwrap(), &line["kernels"][0])
+    };
+    let (needed, vsock) = verdict("VIRTIO_VSOCKETS");
+    assert_eq!((needed, &vsock["needed_by"]), ("needed", &serde_json::json!(["vsock"])));
+    for symbol in ["MITIGATION_RETHUNK", "VMAP_STACK", "RANDOMIZE_MEMORY", "ARM64_PTR_AUTH"] {
+        assert_eq!(verdict(symbol).0, "kept", "{symbol}");
+    }
+    assert_eq!(verdict("EXPERT").0, "keeps-out");
+    let (unneeded, balloon) = verdict("VIRTIO_BALLOON");
+    let goes = balloon["goes"].as_array().unwrap();
+    assert!(unneeded == "unneeded" && goes.contains(&"MEMORY_BALLOON".into()), "{balloon}");
+    for symbol in ["VIRTIO_BALLOON", "KVM_GUEST", "EXT4_FS_POSIX_ACL"] {
+        checked(&fixture, &tree, &fragments_without(&fixture, symbol), 0);
+    }
+}
