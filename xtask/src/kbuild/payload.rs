@@ -26,6 +26,10 @@ const HEADERS: usize = 4096;
 pub(super) fn close_up(obj: &Utf8Path) -> Result<bool> {
     let path = obj.join(FILE);
     let failed = || format!("failed to close up the segments of {path}");
+    if !path.exists() {
+        // A tree that packs by other means.
+        return Ok(false);
+    }
     let data = std::fs::read(&path).with_context(failed)?;
     let Some(closed) = closed_up(&data).with_context(failed)? else { return Ok(false) };
     let folder = path.parent().unwrap_or(obj);
@@ -73,13 +77,14 @@ fn closed_up(data: &[u8]) -> Result<Option<Vec<u8>>> {
 mod tests {
     use object::Endianness;
     use object::elf::{EM_X86_64, ET_EXEC};
+    use object::write::StreamingBuffer;
     use object::write::elf::{FileHeader, ProgramHeader, Writer};
 
     use super::*;
 
     /// A file with these segments: offset, physical address, content.
     fn vmlinux(segments: &[(u64, u64, &[u8])]) -> Vec<u8> {
-        let mut out = vec![];
+        let mut out = StreamingBuffer::new(vec![]);
         let mut writer = Writer::new(Endianness::Little, true, &mut out);
         writer.reserve_file_header();
         writer.reserve_program_headers(u32::try_from(segments.len()).unwrap());
@@ -112,7 +117,7 @@ mod tests {
             writer.reserve(content.len(), 1);
             writer.write(content);
         }
-        out
+        out.into_inner()
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Person {
                 self.seen.lock().unwrap().drain(..at + text.len());
                 return;
             }
-            let end = seen.char_indices().rev().nth(300).map_or(0, |(at, _)| at);
+            let end = seen.char_indices().rev().nth(1500).map_or(0, |(at, _)| at);
             let in_time = start.elapsed() < Duration::from_secs(300);
             assert!(in_time, "no `{text}` at the end: {:?}", &seen[end..]);
             std::thread::sleep(Duration::from_millis(20));
