@@ -177,7 +177,7 @@ impl Bisect<'_> {
 
 impl Session<'_> {
     fn judge(&mut self, stay: &[Place]) -> Result<Answer> {
-        let Bisect { kernel, bench, limit, .. } = self.bisect;
+        let Bisect { kernel, bench, .. } = self.bisect;
         let gone: Vec<Place> =
             self.lines.iter().filter(|line| !stay.contains(line)).cloned().collect();
         let what = format!("without {} of {} lines", gone.len(), self.lines.len());
@@ -187,36 +187,11 @@ impl Session<'_> {
             bench.progress.say(format_args!("{what}: not built, {why}"));
             return Ok(Answer::Fails);
         }
-        let dot_config = kernel.dot_config(&out);
-        let key = self.bisect.key(&dot_config)?;
-        let known = bench.recall(&key);
-        let tried = match known {
-            Some(known) => {
-                self.remembered += 1;
-                known
-            }
-            None if limit.is_some_and(|limit| self.tried >= limit) => return Ok(Answer::Enough),
-            None => {
-                self.tried += 1;
-                let count = self.tried;
-                let gone = effect.goes.len();
-                bench.progress.say(format_args!("try {count}: {what}, {gone} symbols go"));
-                match self.bisect.build_and_boot(&dot_config) {
-                    Ok(tried) => {
-                        bench.remember(&key, &tried)?;
-                        tried
-                    }
-                    Err(error) if error.is::<Interrupted>() => return Err(error),
-                    // Whatever it was, this kernel is not known to pass; the next run tries it again.
-                    Err(error) => {
-                        bench.progress.complain(format_args!("{what}: {error:#}"));
-                        return Ok(Answer::Fails);
-                    }
-                }
-            }
+        let Some(tried) = self.try_out(&what, &effect, &kernel.dot_config(&out))? else {
+            return Ok(Answer::Enough);
         };
         let missed = tried.misses(&self.whole);
-        if missed.is_empty() {
+        if missed.is_empty() && tried.failed.is_none() {
             bench.progress.say(format_args!("{what}: passes"));
             self.best = tried.figures;
             return Ok(Answer::Passes);
@@ -224,5 +199,30 @@ impl Session<'_> {
         let failed = tried.failed.unwrap_or_else(|| format!("fails {}", missed.join(", ")));
         bench.progress.say(format_args!("{what}: {failed}"));
         Ok(Answer::Fails)
+    }
+
+    /// What came of it before, or comes of it now; nothing where no more may be tried.
+    fn try_out(&mut self, what: &str, effect: &Effect, dot_config: &str) -> Result<Option<Try>> {
+        let Bisect { bench, limit, .. } = self.bisect;
+        let key = self.bisect.key(dot_config)?;
+        if let Some(known) = bench.recall(&key) {
+            self.remembered += 1;
+            return Ok(Some(known));
+        }
+        if limit.is_some_and(|limit| self.tried >= limit) {
+            return Ok(None);
+        }
+        self.tried += 1;
+        let (count, gone) = (self.tried, effect.goes.len());
+        bench.progress.say(format_args!("try {count}: {what}, {gone} symbols go"));
+        match self.bisect.build_and_boot(dot_config) {
+            Ok(tried) => {
+                bench.remember(&key, &tried)?;
+                Ok(Some(tried))
+            }
+            Err(error) if error.is::<Interrupted>() => Err(error),
+            // Whatever it was, this kernel is not known to pass; the next run tries it again.
+            Err(error) => Ok(Some(Try { failed: Some(format!("{error:#}")), ..Try::default() })),
+        }
     }
 }
