@@ -18,6 +18,8 @@
 #include "text.h"
 
 void console_open(const char *nonce);
+/* Speaks to the emulator past the kernel, where that listens: it ends programs that try elsewhere. */
+void console_open_emulator(const char *nonce);
 /* Starts a line with the prefix and `kind`; `console_end` finishes and sends it. */
 void console_begin(struct text *line, const char *kind);
 void console_end(struct text *line);

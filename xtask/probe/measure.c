@@ -7,8 +7,8 @@
  *	log PRIORITY,NUMBER,US,FLAGS;TEXT	a record of the kernel's log (ABI/testing/dev-kmsg)
  *	measure NAME=NUMBER ...		last; `lines` says how many log lines came before it
  *
- * What the kernel does not tell is left out. `probe_initcalls=1` on the kernel's command line passes
- * on what `initcall_debug` wrote.
+ * What the kernel does not tell is left out. On the kernel's command line, `probe_initcalls=1` passes
+ * on what `initcall_debug` wrote, and `probe_semihosting=1` does without a console.
  */
 #include "console.h"
 #include "sys.h"
@@ -152,7 +152,10 @@ __attribute__((noreturn, used)) void probe_main(long *stack)
 	/* Anywhere but in a guest of its own, this would mount over the host's. */
 	if (sys_getpid() != 1 || !nonce)
 		sys_exit(2);
-	console_open(nonce);
+	if (option(environment, "probe_semihosting"))
+		console_open_emulator(nonce);
+	else
+		console_open(nonce);
 	sys_mkdir("/proc", 0755);
 	sys_mount("proc", "/proc", "proc", 0, 0);
 	tell_release();

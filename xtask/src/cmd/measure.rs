@@ -43,7 +43,8 @@ pub(crate) struct MeasureArgs {
     /// Memory of the guest in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..))]
     memory: u32,
-    /// What the guest's init speaks through [default: serial on x86_64, virtio on aarch64]
+    /// What the guest's init speaks through [default: serial on x86_64;
+    /// semihosting on aarch64, under KVM virtio]
     #[arg(long, value_enum)]
     console: Option<Console>,
     /// How long one start may take

@@ -25,7 +25,8 @@ pub(super) struct Guest<'a> {
     pub(super) image: &'a Utf8Path,
     pub(super) initramfs: &'a Utf8Path,
     pub(super) memory_mib: u32,
-    pub(super) console: Console,
+    /// None: what fits the arch and the accelerator.
+    pub(super) console: Option<Console>,
     /// For the console log and QEMU's pid.
     pub(super) work_dir: &'a Utf8Path,
 }
@@ -37,24 +38,26 @@ pub(crate) enum Console {
     Serial,
     /// Beside the serial one, for kernels that have no driver for that
     Virtio,
+    /// To the emulator itself: no driver, no device, aarch64 under tcg only
+    Semihosting,
 }
 
 impl Console {
-    /// What kernels for Kuasar's sandboxes have a driver for: an arm64 one need not know its machine's
-    /// PL011.
-    const fn of(arch: Arch) -> Self {
-        match arch {
-            Arch::X86_64 => Console::Serial,
-            Arch::Aarch64 => Console::Virtio,
+    /// What needs no driver, else one that kernels for Kuasar's sandboxes have: an arm64 one need not
+    /// know its machine's PL011.
+    const fn of(arch: Arch, accel: Accel) -> Self {
+        match (arch, accel) {
+            (Arch::X86_64, _) => Console::Serial,
+            (Arch::Aarch64, Accel::Tcg) => Console::Semihosting,
+            (Arch::Aarch64, Accel::Kvm) => Console::Virtio,
         }
-    }
-
-    pub(super) fn or_default(chosen: Option<Self>, arch: Arch) -> Self {
-        chosen.unwrap_or(Self::of(arch))
     }
 }
 
-const CONSOLE: &str = "virtconsole,chardev=console";
+const VIRTIO_CONSOLE: &str = "virtconsole,chardev=console";
+
+/// `userspace`: init may call, too (QEMU 7.2 and later).
+const SEMIHOSTING: &str = "enable=on,target=native,userspace=on,chardev=console";
 
 /// A device of many ports has a control queue, and the driver fills each queue with pages: on
 /// virtio-mmio, where QEMU's have 1024 entries, that is 4 MiB for each.
@@ -85,16 +88,21 @@ const ERROR_LINES: usize = 20;
 
 impl Guest<'_> {
     /// The kernel's command line, but for the nonce. The last console that works is /dev/console.
-    pub(super) fn command_line(&self) -> String {
+    pub(super) fn command_line(&self, accel: Accel) -> String {
         let serial = match self.machine.arch {
             Arch::X86_64 => "console=ttyS0 reboot=t",
             Arch::Aarch64 => "console=ttyAMA0",
         };
-        let consoles = match self.console {
-            Console::Serial => serial.to_owned(),
-            Console::Virtio => format!("{serial} console=hvc0"),
+        let more = match self.console(accel) {
+            Console::Serial => "",
+            Console::Virtio => " console=hvc0",
+            Console::Semihosting => " probe_semihosting=1",
         };
-        format!("{consoles} {OPTIONS}")
+        format!("{serial}{more} {OPTIONS}")
+    }
+
+    fn console(&self, accel: Accel) -> Console {
+        self.console.unwrap_or(Console::of(self.machine.arch, accel))
     }
 
     /// Starts the guest and waits until its init has told all.
@@ -105,7 +113,7 @@ impl Guest<'_> {
         let pid_file = self.work_dir.join("qemu.pid");
         // One that a killed run left must not be taken for this one's.
         let _ = std::fs::remove_file(&pid_file);
-        let mut line = format!("{} probe_nonce={NONCE}", self.command_line());
+        let mut line = format!("{} probe_nonce={NONCE}", self.command_line(accel));
         line.push_str(if initcalls { INITCALLS } else { "" });
         let (program, arguments) =
             (self.machine.program(), self.arguments(accel, &line, &pid_file));
@@ -214,10 +222,13 @@ impl Guest<'_> {
         ]
         .map(str::to_owned)
         .into();
-        if self.console == Console::Virtio {
-            let device = format!("virtio-serial-{ending},{ONE_PORT}");
-            arguments.extend(["-device", &device, "-device", CONSOLE].map(str::to_owned));
-        }
+        let device = format!("virtio-serial-{ending},{ONE_PORT}");
+        let console: &[&str] = match self.console(accel) {
+            Console::Serial => &[],
+            Console::Virtio => &["-device", &device, "-device", VIRTIO_CONSOLE],
+            Console::Semihosting => &["-semihosting-config", SEMIHOSTING],
+        };
+        arguments.extend(console.iter().map(|argument| (*argument).to_owned()));
         for global in self.machine.globals {
             arguments.extend(["-global".to_owned(), (*global).to_owned()]);
         }

@@ -59,7 +59,7 @@ const LINKED: [&str; 8] = ["obj", "lib", "core", "drivers", "net", "libs", "virt
 
 impl Makefiles {
     pub(crate) fn new(tree: &Utf8Path, arch: Arch) -> Self {
-        let kbuild = KbuildArch { name: arch.kbuild().to_owned(), prefix: String::new() };
+        let kbuild = KbuildArch::new(arch.kbuild(), "");
         let arch = kbuild.source().to_owned();
         Makefiles { tree: tree.to_owned(), arch, folders: BTreeMap::new() }
     }

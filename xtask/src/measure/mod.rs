@@ -179,7 +179,7 @@ impl Clock {
 pub(crate) struct Settings<'a> {
     pub(crate) accel: AccelChoice,
     pub(crate) memory_mib: u32,
-    /// None: what kernels for the arch have.
+    /// None: what fits the arch and the accelerator.
     pub(crate) console: Option<Console>,
     pub(crate) deadline: Duration,
     /// None: as many as the clock needs.
@@ -229,7 +229,7 @@ pub(crate) fn measure(
         image: &subject.image,
         initramfs: &archive,
         memory_mib: settings.memory_mib,
-        console: Console::or_default(settings.console, machine.arch),
+        console: settings.console,
         work_dir: work,
     };
     let mut measurement = Measurement {
@@ -336,7 +336,7 @@ impl Starts<'_> {
             cpu,
             cpus: 1,
             memory_mib: self.guest.memory_mib,
-            command_line: self.guest.command_line(),
+            command_line: self.guest.command_line(accel),
             huge_pages: memory::huge_pages(),
             samples,
         }
