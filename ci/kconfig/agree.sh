@@ -27,8 +27,16 @@ prefix() {
     esac
 }
 
+# And its linker.
+linker() {
+    case "$1" in
+    arm64) echo ld.lld ;;
+    *) echo "$(prefix "$1")ld" ;;
+    esac
+}
+
 conf() { # MODE [VARIABLE=value...]: what the tree's own tools make of it, in $obj/.config
-    make -s -C "$tree" O="$obj" ARCH="$arch" CROSS_COMPILE="$(prefix "$arch")" "$@" >"$work/conf.log" 2>&1 ||
+    make -s -C "$tree" O="$obj" ARCH="$arch" CROSS_COMPILE="$(prefix "$arch")" LD="$(linker "$arch")" "$@" >"$work/conf.log" 2>&1 ||
         { cat "$work/conf.log" >&2; exit 2; }
 }
 ours() {

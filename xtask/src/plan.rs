@@ -256,7 +256,7 @@ impl Planner<'_> {
             bus: machine.bus,
             format,
             list: format!("{}-kernel-{arch}.list", machine.kernel_type).into(),
-            overlay: facts.overlay.clone(),
+            overlay: facts.overlay.get(&arch).cloned(),
             stage: Utf8PathBuf::new(),
             install: kernel_path.unwrap_or_else(|| facts.kernel_path.clone()),
             config: config.map(|config| config.path),

@@ -17,9 +17,21 @@ pub(crate) struct KbuildArch {
     pub name: String,
     /// kbuild's `CROSS_COMPILE`.
     pub prefix: String,
+    /// kbuild's `LD`.
+    pub linker: String,
 }
 
+/// Where GNU ld will not do, by Linux's name of the arch. arm64 packs the relocations of KASLR as RELR,
+/// which GNU ld knows for it from binutils 2.43 on only, and lld for years.
+const LINKERS: [(&str, &str); 1] = [("arm64", "ld.lld")];
+
 impl KbuildArch {
+    pub(crate) fn new(name: &str, prefix: &str) -> Self {
+        let special = LINKERS.iter().find(|(arch, _)| *arch == name);
+        let linker = special.map_or(format!("{prefix}ld"), |(_, linker)| (*linker).to_owned());
+        KbuildArch { name: name.to_owned(), prefix: prefix.to_owned(), linker }
+    }
+
     /// The folder of the arch in the tree (the top Makefile's `SRCARCH`).
     pub(crate) fn source(&self) -> &str {
         match self.name.as_str() {
@@ -31,7 +43,7 @@ impl KbuildArch {
     }
 }
 
-/// A GNU toolchain: the tools' names are `<prefix>gcc`, `<prefix>ld`, …
+/// A GNU toolchain: the tools' names are `<prefix>gcc`, `<prefix>as`, …; the linker is the arch's.
 #[derive(Debug, Clone)]
 pub(crate) struct Toolchain {
     pub arch: Arch,
@@ -54,8 +66,9 @@ impl Toolchain {
             (None, false) => arch.gnu_prefix(),
         };
         let mut versions = vec![];
-        for tool in ["gcc", "ld", "as"] {
-            versions.push(version(shell, arch, &format!("{prefix}{tool}"))?);
+        let linker = KbuildArch::new(arch.kbuild(), prefix).linker;
+        for tool in [format!("{prefix}gcc"), linker, format!("{prefix}as")] {
+            versions.push(version(shell, arch, &tool)?);
         }
         let record = ToolchainRecord { name: "gcc".to_owned(), versions };
         Ok(Toolchain { arch, prefix: prefix.to_owned(), record })
@@ -63,7 +76,7 @@ impl Toolchain {
 
     /// The names by which kbuild knows the arch and the tools.
     pub(crate) fn kbuild_arch(&self) -> KbuildArch {
-        KbuildArch { name: self.arch.kbuild().to_owned(), prefix: self.prefix.clone() }
+        KbuildArch::new(self.arch.kbuild(), &self.prefix)
     }
 
     pub(crate) fn tool(&self, name: &str) -> String {
@@ -74,11 +87,10 @@ impl Toolchain {
     /// writes into a kernel of its time, place and builder is fixed (the tree's
     /// Documentation/kbuild/reproducible-builds.rst).
     pub(crate) fn make<'a>(&self, shell: &'a Shell, tree: &Utf8Path, obj: &Utf8Path) -> Cmd<'a> {
-        let arch = self.arch.kbuild();
-        let prefix = &self.prefix;
+        let KbuildArch { name, prefix, linker } = self.kbuild_arch();
         let make = cmd!(
             shell.sh,
-            "make -C {tree} O={obj} ARCH={arch} CROSS_COMPILE={prefix} LOCALVERSION="
+            "make -C {tree} O={obj} ARCH={name} CROSS_COMPILE={prefix} LD={linker} LOCALVERSION="
         );
         let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
         make.envs(FIXED_VARIABLES.iter().copied())

@@ -32,10 +32,10 @@ pub struct Hypervisor {
     /// Where the sandboxer looks for its kernel when no config file says so.
     pub kernel_path: Utf8PathBuf,
     pub format: BTreeMap<Arch, ImageFormat>,
-    /// Fragment on top of the type's list, relative to the conf dir and without its ending:
-    /// `NAME.conf` and, where it exists, `NAME-ARCH.conf`.
+    /// Fragment on top of the type's list for each arch, relative to the conf dir and without its
+    /// ending: those of `NAME.conf` and `NAME-ARCH.conf` that exist.
     #[serde(default)]
-    pub overlay: Option<Utf8PathBuf>,
+    pub overlay: BTreeMap<Arch, Utf8PathBuf>,
     /// In the order of preference.
     pub machine: Vec<Machine>,
 }

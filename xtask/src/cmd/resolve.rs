@@ -102,8 +102,7 @@ impl ResolveArgs {
         if let Some(arch) = kuasar_arch(name) {
             return Ok(Toolchain::find(&ctx.shell, arch, prefix)?.kbuild_arch());
         }
-        let prefix = prefix.unwrap_or_default().to_owned();
-        let arch = KbuildArch { name: name.to_owned(), prefix };
+        let arch = KbuildArch::new(name, prefix.unwrap_or_default());
         if tree.dir.join("arch").join(arch.source()).join("Kconfig").is_file() {
             return Ok(arch);
         }

@@ -10,9 +10,8 @@ use crate::source::Tree;
 use crate::toolchain::{FOREIGN_VARIABLES, KbuildArch};
 
 /// Variables that name tools with the cross prefix before them.
-const CROSS_TOOLS: [(&str, &str); 8] = [
+const CROSS_TOOLS: [(&str, &str); 7] = [
     ("CC", "gcc"),
-    ("LD", "ld"),
     ("AR", "ar"),
     ("NM", "nm"),
     ("OBJCOPY", "objcopy"),
@@ -60,6 +59,7 @@ impl Environment {
             ("ARCH", arch.name.clone()),
             ("SRCARCH", arch.source().to_owned()),
             ("CROSS_COMPILE", arch.prefix.clone()),
+            ("LD", arch.linker.clone()),
             ("KERNELVERSION", tree.version.to_string()),
             ("VERSION", tree.version.major.to_string()),
             ("PATCHLEVEL", tree.version.minor.to_string()),

@@ -181,7 +181,7 @@ pub(crate) fn of(built: &Built<'_>) -> Result<Sized> {
     let dot_config = text(obj.join(".config"))?;
     let on = values(&dot_config);
     let is_on = |symbol: &str| on.contains_key(symbol);
-    let kbuild = KbuildArch { name: arch.kbuild().to_owned(), prefix: String::new() };
+    let kbuild = KbuildArch::new(arch.kbuild(), "");
     let folder = Utf8Path::new("arch").join(kbuild.source()).join("kernel");
     let script = Script::parse(&text(obj.join(folder).join("vmlinux.lds"))?);
     let path = obj.join("vmlinux");
