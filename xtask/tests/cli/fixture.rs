@@ -25,12 +25,17 @@ impl Fixture {
 
     /// Tools for the arches that a test host need not have any for. Nothing is compiled with them.
     fn foreign_tools(&self) {
-        for tool in ["gcc", "ld", "as"] {
-            for arch in ["aarch64", "x86_64"] {
-                let name = format!("foreign-tools/{arch}-linux-gnu-{tool}");
-                self.write(&name, "#!/bin/sh\necho 12.2.0\n");
-                std::fs::set_permissions(self.path(&name), Permissions::from_mode(0o755)).unwrap();
-            }
+        for tool in [
+            "aarch64-linux-gnu-gcc",
+            "aarch64-linux-gnu-as",
+            "ld.lld",
+            "x86_64-linux-gnu-gcc",
+            "x86_64-linux-gnu-ld",
+            "x86_64-linux-gnu-as",
+        ] {
+            let name = format!("foreign-tools/{tool}");
+            self.write(&name, "#!/bin/sh\necho 12.2.0\n");
+            std::fs::set_permissions(self.path(&name), Permissions::from_mode(0o755)).unwrap();
         }
     }
 
