@@ -1,9 +1,12 @@
 //! A resolved configuration to an object tree, by the kernel's own make. The tree is never written
 //! to: every build is out of tree.
 
+mod copied;
+mod jobs;
 mod payload;
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -16,6 +19,9 @@ use crate::shell::{Interrupted, Next, Shell, Stream};
 use crate::source::Tree;
 use crate::toolchain::{Toolchain, on_path};
 
+pub(crate) use copied::copy as copy_object_tree;
+pub(crate) use jobs::Jobs;
+
 /// One build; its object tree is kept, so that kbuild redoes only what a change asks for.
 pub(crate) struct Build<'a> {
     pub shell: &'a Shell,
@@ -25,7 +31,7 @@ pub(crate) struct Build<'a> {
     /// The object tree.
     pub obj: Utf8PathBuf,
     pub log: Utf8PathBuf,
-    pub jobs: usize,
+    pub jobs: &'a Jobs,
     pub name: String,
     /// Whether what a bzImage unpacks is closed up: it then takes megabytes less of guest RAM. Make alone
     /// leaves it as the linker does.
@@ -118,9 +124,10 @@ impl Build<'_> {
         log: &Utf8Path,
         mut on_object: impl FnMut(&str),
     ) -> Result<Duration> {
-        let jobs = format!("-j{}", self.jobs);
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
-        let make = make.args([jobs.as_str(), "V=1"]).args(targets);
+        let mut make = Command::from(make.arg("V=1").args(targets));
+        let _own = self.jobs.take(self.shell)?;
+        self.jobs.share_with(&mut make);
         let mut errors = vec![];
         let finished = self.shell.stream(make, DEADLINE, Some(log), |stream, line| {
             if stream == Stream::Stderr {
@@ -129,7 +136,8 @@ impl Build<'_> {
                 on_object(object);
             }
             Next::Continue
-        })?;
+        });
+        let finished = finished.inspect_err(|_| self.jobs.wake())?;
         if !finished.success() {
             let failure = Failure::read(log, &errors);
             let error = anyhow!("failed to build {}: {}\n{failure}", self.name, finished.how());

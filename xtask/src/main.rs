@@ -45,6 +45,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Failed) => ExitCode::from(2),
         Err(error) if error.is::<Interrupted>() => {
             anstream::eprintln!("interrupted; nothing half-written is left");
             ExitCode::from(130)

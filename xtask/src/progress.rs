@@ -1,9 +1,13 @@
 //! Progress of long work, on stderr: bars on a terminal, one line a step elsewhere.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// There is one terminal: the bars of all threads stand below each other, and lines above them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How work in progress is shown; handed to every stage that takes longer than a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +38,16 @@ impl Progress {
     /// A line that stays.
     pub(crate) fn say(self, line: impl std::fmt::Display) {
         if self != Progress::Silent {
-            anstream::eprintln!("{line}");
+            self.complain(line);
         }
     }
 
     /// A line that stays, however quiet the run is: it tells what went wrong.
     pub(crate) fn complain(self, line: impl std::fmt::Display) {
-        anstream::eprintln!("{line}");
+        match self {
+            Progress::Bars => BARS.suspend(|| anstream::eprintln!("{line}")),
+            Progress::Lines | Progress::Silent => anstream::eprintln!("{line}"),
+        }
     }
 
     fn bar(self, what: impl Into<Cow<'static, str>>, total: u64, template: &str) -> ProgressBar {
@@ -48,13 +55,11 @@ impl Progress {
         if self == Progress::Lines {
             self.say(&what);
         }
-        let target = match self {
-            Progress::Bars => ProgressDrawTarget::stderr(),
-            Progress::Lines | Progress::Silent => ProgressDrawTarget::hidden(),
-        };
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
-        ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(what)
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        let bar = if self == Progress::Bars { BARS.add(bar) } else { bar };
+        bar.with_style(style).with_message(what)
     }
 }

@@ -10,6 +10,7 @@ use vmm_kernel::{Arch, KernelType};
 
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
+use crate::kbuild::Jobs;
 use crate::plan::{Goes, Request};
 use crate::source::{self, Pin, Sources, Tree, Wanted};
 use crate::workspace::Workspace;
@@ -212,5 +213,22 @@ impl SourceArgs {
             &workspace.work.join("source"),
             Wanted::locked_if(self.locked),
         )
+    }
+}
+
+/// How many objects are compiled at once.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JobsArgs {
+    /// Compile this many objects at once [default: one a core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl JobsArgs {
+    /// # Errors
+    /// If what makes share cannot be made.
+    pub(crate) fn budget(&self) -> Result<Jobs> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Jobs::new(self.jobs.map_or_else(cores, usize::from))
     }
 }

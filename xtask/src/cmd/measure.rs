@@ -10,7 +10,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::AccelChoice;
-use crate::cmd::args::{SourceArgs, TargetArgs};
+use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::lock::Lock;
@@ -68,9 +68,8 @@ pub(crate) struct MeasureArgs {
     /// Draw bars for each kernel, and the initcalls in NAME-initcalls.svg beside it
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     svg: Option<Utf8PathBuf>,
-    /// Compile this many objects at once [default: one a core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    jobs: JobsArgs,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,
@@ -196,11 +195,6 @@ impl MeasureArgs {
             }
         }
         Ok(())
-    }
-
-    fn jobs(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.jobs.map_or_else(cores, usize::from)
     }
 }
 

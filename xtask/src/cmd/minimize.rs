@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::boot::AccelChoice;
-use crate::cmd::args::{SourcesArgs, TargetArgs};
+use crate::cmd::args::{JobsArgs, SourcesArgs, TargetArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
 use crate::edit;
@@ -64,9 +64,8 @@ pub(crate) struct MinimizeArgs {
     /// How long a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Building")]
     deadline: u64,
-    /// Compile this many objects at once [default: one a core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Building")]
-    jobs: Option<u16>,
+    #[command(flatten, next_help_heading = "Building")]
+    jobs: JobsArgs,
 }
 
 /// What a run found.
@@ -200,11 +199,6 @@ impl MinimizeArgs {
             yard.prove(fields, &foretold)?;
         }
         Ok(Some(places.into_iter().collect()))
-    }
-
-    fn jobs(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.jobs.map_or_else(cores, usize::from)
     }
 }
 

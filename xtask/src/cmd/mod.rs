@@ -50,11 +50,13 @@ pub(crate) struct OutputArgs {
     pub(crate) color: ColorChoice,
 }
 
-/// The answer of a subcommand that did its work: exit code 0 or 1.
+/// The answer of a subcommand: exit code 0, 1 or 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Yes,
     No,
+    /// The tool or its environment failed, which is told already.
+    Failed,
 }
 
 /// What every subcommand needs; built once, then constant.
@@ -76,6 +78,14 @@ impl Context {
             progress,
             format: output.format,
         })
+    }
+
+    /// The same for another thread.
+    ///
+    /// # Errors
+    /// If the working folder is gone.
+    pub(crate) fn for_thread(&self) -> Result<Self> {
+        Ok(Context { shell: self.shell.for_thread()?, ..*self })
     }
 
     /// Prints a result on stdout: as JSON, or in the words that `human` gives.

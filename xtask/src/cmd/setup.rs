@@ -62,8 +62,10 @@ pub(crate) fn install_for_kernel(ctx: &Context, arches: &[Arch], yes: bool) -> R
     let ask = if yes { Ask::Never } else { Ask::OnTerminal };
     match install(ctx, Manager::detect(&ctx.shell), &missing, arches, uses, ask)? {
         Answer::Yes => Ok(()),
-        Answer::No => Err(anyhow!("the build and the boot lack {}", names(&missing)))
-            .hint(|| "cargo xtask setup --check says what each is for"),
+        Answer::No | Answer::Failed => {
+            Err(anyhow!("the build and the boot lack {}", names(&missing)))
+                .hint(|| "cargo xtask setup --check says what each is for")
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
-use crate::cmd::args::{SourceArgs, parse};
+use crate::cmd::args::{JobsArgs, SourceArgs, parse};
 use crate::cmd::measure::write;
 use crate::cmd::{Answer, Context};
 use crate::diag;
@@ -68,9 +68,8 @@ pub(crate) struct SizeArgs {
     /// The same as a page that shows each part, and goes into folders
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     html: Option<Utf8PathBuf>,
-    /// Compile this many objects at once [default: one a core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    jobs: JobsArgs,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX")]
     cross_compile: Option<String>,

@@ -10,11 +10,10 @@ use vmm_kernel::ImageFormat;
 
 use crate::hash;
 use crate::image;
-use crate::kbuild::Build;
+use crate::kbuild::{Build, Jobs, copy_object_tree};
 use crate::measure::{Figure, sizes};
 use crate::progress::Progress;
 use crate::shell::Shell;
-use crate::size::copy_object_tree;
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
 use crate::variant::TOOL_VERSION;
@@ -27,7 +26,7 @@ pub(crate) struct Bench<'a> {
     pub toolchain: &'a Toolchain,
     /// For the copy, images and what is remembered.
     pub folder: &'a Utf8Path,
-    pub jobs: usize,
+    pub jobs: &'a Jobs,
     /// The kernel's name.
     pub name: &'a str,
 }
@@ -185,13 +184,14 @@ mod tests {
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
         let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
         let (shell, progress) = (Shell::for_tests(), Progress::Silent);
+        let jobs = Jobs::new(1).unwrap();
         let bench = |tree| Bench {
             shell: &shell,
             progress,
             tree,
             toolchain: &toolchain,
             folder,
-            jobs: 1,
+            jobs: &jobs,
             name: "micro",
         };
         let one = bench(&tree);

@@ -2,7 +2,6 @@
 //! it in: the sections of the objects that were linked, held against those of the vmlinux.
 
 mod linked;
-mod moved;
 mod origin;
 mod script;
 mod sections;
@@ -24,7 +23,6 @@ use crate::measure::{Asked, Figure, Makefiles, Needs, vmlinux_sizes};
 use crate::resolve::values;
 use crate::toolchain::KbuildArch;
 
-pub(crate) use moved::copy as copy_object_tree;
 pub(crate) use origin::origins;
 pub(crate) use view::{Change, For, Node, Row, View, compare, rows, tree};
 

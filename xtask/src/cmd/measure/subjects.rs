@@ -356,7 +356,7 @@ impl<'a> Yard<'a> {
             toolchain: &toolchain,
             obj: folder.obj(),
             log: folder.log(),
-            jobs: args.jobs(),
+            jobs: &args.jobs.budget()?,
             name: order.name.clone(),
             close_up: !order.peer,
         };

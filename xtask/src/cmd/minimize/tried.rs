@@ -11,6 +11,7 @@ use super::{MinimizeArgs, folder};
 use crate::boot::{AccelChoice, Machine};
 use crate::cmd::{Context, boot};
 use crate::fragment::Place;
+use crate::kbuild::Jobs;
 use crate::lock::Lock;
 use crate::measure::{Figure, Settings, Subject, measure};
 use crate::minimize::{Bench, Bisect, Boots, Guest, Least, LeftOut, Line, Try};
@@ -28,7 +29,8 @@ impl MinimizeArgs {
     ) -> Result<Vec<LeftOut>> {
         let folder = folder(yard, field);
         let _lock = Lock::take(&ctx.shell, ctx.progress, &folder)?;
-        let bench = self.bench(ctx, field, &folder);
+        let jobs = self.jobs.budget()?;
+        let bench = self.bench(ctx, field, (&folder, &jobs));
         bench.set_up(&yard.folder(field).obj())?;
         let mut lines: Vec<&&Line> = question.iter().collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.gain().map(|gain| gain.bytes())));
@@ -57,7 +59,8 @@ impl MinimizeArgs {
     ) -> Result<Least> {
         let folder = folder(yard, field);
         let _lock = Lock::take(&ctx.shell, ctx.progress, &folder)?;
-        let bench = self.bench(ctx, field, &folder);
+        let jobs = self.jobs.budget()?;
+        let bench = self.bench(ctx, field, (&folder, &jobs));
         bench.set_up(&yard.folder(field).obj())?;
         let guest = |target| Guest { target, checks: boot::asked(&yard.contract, target, &[]) };
         let boots = Boots {
@@ -75,7 +78,7 @@ impl MinimizeArgs {
         &self,
         ctx: &'b Context,
         field: &'b Field<'_>,
-        folder: &'b camino::Utf8Path,
+        (folder, jobs): (&'b camino::Utf8Path, &'b Jobs),
     ) -> Bench<'b> {
         Bench {
             shell: &ctx.shell,
@@ -83,7 +86,7 @@ impl MinimizeArgs {
             tree: field.tree,
             toolchain: field.toolchain(),
             folder,
-            jobs: self.jobs(),
+            jobs,
             name: field.name(),
         }
     }

@@ -11,10 +11,10 @@ use crate::cmd::Context;
 use crate::diag::{self, Hint, did_you_mean};
 use crate::fragment::Assignment;
 use crate::image;
-use crate::kbuild::Build;
+use crate::kbuild::{Build, copy_object_tree};
 use crate::lock::Lock;
 use crate::resolve::{self, Compared, On};
-use crate::size::{Sized, copy_object_tree};
+use crate::size::Sized;
 use crate::variant::Folder;
 use crate::workspace::Workspace;
 
@@ -52,7 +52,7 @@ impl SizeArgs {
             toolchain: &subject.toolchain,
             obj: folder.obj(),
             log: folder.log(),
-            jobs: self.jobs(),
+            jobs: &self.jobs.budget()?,
             name: name.clone(),
             close_up: true,
         };
@@ -62,11 +62,6 @@ impl SizeArgs {
         diag::tell_built(ctx.progress, &name, built.compiled, built.elapsed);
         let without = subject.sized_in(&folder.obj(), &mut subject.side_of(&kept))?;
         Ok((Sized { name, ..without }, compared))
-    }
-
-    fn jobs(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.jobs.map_or_else(cores, usize::from)
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use camino::Utf8Path;
 use walkdir::WalkDir;
 
-/// Copies it to `to`, in place of what was there. Files keep their times, by which make tells what is
+/// Copies it to `to`, in place of what was there and only as a whole. Files keep their times, by which make tells what is
 /// older. The kernel's own tools have their absolute path in what kbuild keeps of their commands (the
 /// tree's tools/build/Makefile.build), and are made again where that changes, and all objects after
 /// them: so it is changed there, too.
@@ -15,14 +15,15 @@ use walkdir::WalkDir;
 /// # Errors
 /// If something cannot be read or written.
 pub(crate) fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
-    if to.exists() {
-        fs::remove_dir_all(to).with_context(|| format!("failed to remove {to}"))?;
+    let partial = &to.with_extension("partial");
+    for old in [to, partial].into_iter().filter(|old| old.exists()) {
+        fs::remove_dir_all(old).with_context(|| format!("failed to remove {old}"))?;
     }
     for entry in WalkDir::new(from) {
         let entry = entry.with_context(|| format!("failed to walk {from}"))?;
         let path = Utf8Path::from_path(entry.path())
             .with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
-        let target = to.join(path.strip_prefix(from).unwrap_or(path));
+        let target = partial.join(path.strip_prefix(from).unwrap_or(path));
         let kind = entry.file_type();
         let copied = match () {
             () if kind.is_dir() => fs::create_dir_all(&target),
@@ -31,7 +32,7 @@ pub(crate) fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
         };
         copied.with_context(|| format!("failed to copy {path} to {target}"))?;
     }
-    Ok(())
+    fs::rename(partial, to).with_context(|| format!("failed to rename {partial} to {to}"))
 }
 
 fn file(path: &Utf8Path, target: &Utf8Path, moved: (&Utf8Path, &Utf8Path)) -> std::io::Result<()> {

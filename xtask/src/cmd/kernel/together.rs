@@ -1,0 +1,88 @@
+//! Variants side by side, in one budget of jobs.
+//!
+//! Those of one arch come one after another, each beginning with what the one before left; the chains of
+//! several arches run at the same time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use camino::Utf8PathBuf;
+
+use super::variant::{Site, Variant};
+use super::{Outcome, Produced};
+use crate::cmd::Context;
+use crate::diag::Failure;
+use crate::shell::Interrupted;
+
+/// One that fails does not keep the others from being made, but with `--fail-fast`.
+///
+/// # Errors
+/// If the user interrupts, or the only variant fails.
+pub(super) fn produce(
+    ctx: &Context,
+    site: Site<'_>,
+    variants: &[Variant<'_>],
+) -> Result<Vec<Produced>> {
+    let failed = AtomicBool::new(false);
+    let chains = chains(variants);
+    let contexts: Vec<Context> = chains.iter().map(|_| ctx.for_thread()).collect::<Result<_>>()?;
+    let results = thread::scope(|scope| {
+        let start = |(chain, ctx)| scope.spawn(|| produce_chain(ctx, site, chain, &failed));
+        let threads: Vec<_> = chains.into_iter().zip(contexts).map(start).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
+        threads.into_iter().map(join).collect::<Vec<_>>()
+    });
+    let mut all = vec![];
+    for (name, result) in results.into_iter().flat_map(Result::unwrap_or_default) {
+        match result {
+            Err(error) if error.is::<Interrupted>() || variants.len() == 1 => return Err(error),
+            Err(error) => {
+                let failure = Failure::new(&error);
+                ctx.progress.complain(&failure);
+                all.push(Produced::Failed { variant: name, failure });
+            }
+            Ok(outcomes) => all.extend(outcomes.into_iter().map(Produced::Made)),
+        }
+    }
+    Ok(all)
+}
+
+type Results = Vec<(String, Result<Vec<Outcome>>)>;
+
+fn chains<'a, 'b>(variants: &'a [Variant<'b>]) -> Vec<Vec<&'a Variant<'b>>> {
+    let arch = |variant: &Variant<'_>| variant.order.toolchain.arch;
+    let mut chains: Vec<Vec<&Variant<'_>>> = vec![];
+    for variant in variants {
+        match chains.iter_mut().find(|chain| arch(chain[0]) == arch(variant)) {
+            Some(chain) => chain.push(variant),
+            None => chains.push(vec![variant]),
+        }
+    }
+    chains
+}
+
+fn produce_chain(
+    ctx: Context,
+    site: Site<'_>,
+    chain: Vec<&Variant<'_>>,
+    failed: &AtomicBool,
+) -> Results {
+    let mut before: Option<Utf8PathBuf> = None;
+    let mut results = vec![];
+    for variant in chain {
+        let name = variant.order.name();
+        if site.args.fail_fast && failed.load(Ordering::SeqCst) {
+            results.push((name, Err(anyhow!("not begun, since another kernel failed"))));
+            continue;
+        }
+        let result = variant.produce(&ctx, site, before.as_deref());
+        failed.fetch_or(result.is_err(), Ordering::SeqCst);
+        // What a failed build left, kbuild would go on with; another kernel need not.
+        if result.is_ok() {
+            before = variant.object_tree().or(before);
+        }
+        results.push((name, result));
+    }
+    results
+}
