@@ -51,8 +51,8 @@ pub(super) fn is_release(version: &str) -> bool {
         && parts.get(2) != Some(&"0")
 }
 
-/// Gets the tarball and checks it: against `known`, which is what `known_by` says, or else against the
-/// signed list on the mirror.
+/// Gets the tarball and checks it: against `known`, a sha256 and the lock that has it, or else against
+/// the signed list on the mirror.
 pub(super) fn obtain(
     shell: &Shell,
     progress: Progress,

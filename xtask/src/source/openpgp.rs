@@ -53,7 +53,9 @@ pub(super) fn signed_text(
     let (keyring, text) = (scratch.join("keyring.gpg"), scratch.join("signed-text"));
     let exported = std::fs::read(key)
         .with_context(|| format!("failed to read key {key}"))
-        .hint(|| format!("export it there: gpg --armor --export {fingerprint}"))?;
+        .hint(|| {
+            format!("where gpg has the key: gpg --armor --export {fingerprint} > {key}; docs/fragments.md tells more")
+        })?;
     let bytes = dearmored(exported).with_context(|| format!("{key} is no OpenPGP key"))?;
     std::fs::write(&keyring, bytes).with_context(|| format!("failed to write {keyring}"))?;
     // In a home of its own it reads nobody's options.
