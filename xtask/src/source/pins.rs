@@ -224,7 +224,7 @@ url = "https://example.org/linux.git"
 commit = "0123456789ABCDEF0123456789abcdef01234567"
 [source.f]
 provider = "git"
-url = "file:///home/me/linux/"
+url = "file:///srv/linux/"
 commit = "0123456789abcdef0123456789abcdef01234567"
 "#;
 
