@@ -86,8 +86,8 @@ pub(super) fn offer(shell: &Shell, lists: Lists, package: &str) -> Result<Offer>
     let policy = cmd!(shell.sh, "apt-cache {options...} policy {package}");
     let policy = shell.run(c_locale(policy), QUICK);
     let policy = policy.hint(|| {
-        "only Debian and its kin have such a package: give a tree with --kernel-dir, or pin a \
-         tarball in sources.toml"
+        "only Debian and its kin have such a package: give a tree with --kernel-dir, or pin another \
+         provider's in sources.toml"
     })?;
     let policy = succeeded(policy, || format!("failed to ask apt for package {package}"))?.stdout;
     let madison = cmd!(shell.sh, "apt-cache {options...} madison {package}");
@@ -173,7 +173,7 @@ pub(super) fn obtain(
 
 /// apt has checked the file; its hash is recorded.
 fn archive(path: Utf8PathBuf, version: &str, downloaded: bool) -> Result<Archive> {
-    let sha256 = hash::of_file(&path)?;
+    let sha256 = Some(hash::of_file(&path)?);
     Ok(Archive { path, version: version.to_owned(), sha256, downloaded })
 }
 

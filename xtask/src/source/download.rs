@@ -135,7 +135,7 @@ fn plan(head: &Head, have: u64) -> Result<Plan> {
             Ok(Plan::Again)
         }
         status => Err(anyhow!("the server answered {status}"))
-            .hint(|| "check the URL in sources.toml with a browser"),
+            .hint(|| "look at that URL with a browser, and at the pin in sources.toml"),
     }
 }
 

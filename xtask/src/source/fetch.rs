@@ -9,7 +9,7 @@ use super::lock::{Lock, Locked};
 use super::patches::Patches;
 use super::pins::{Pin, Provider, Sources};
 use super::store::{self, Record, Store, Stored};
-use super::{Archive, Tree, debian, tarball, unpack};
+use super::{Archive, Tree, debian, git, kernel_org, tarball, unpack};
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
@@ -98,10 +98,7 @@ impl<'a> FetchPlan<'a> {
         let lock = Lock::read(sources, cache)?;
         let current = |locked: &&Locked| {
             locked.from == pin.from()
-                && match &pin.provider {
-                    Provider::Debian { .. } => true,
-                    Provider::Tarball { sha256, .. } => locked.sha256 == *sha256,
-                }
+                && pin.provider.sha256().is_none_or(|sha256| locked.sha256 == sha256)
         };
         let locked = lock.get(&pin.name).filter(current).cloned();
         let pinned_patches = all_patches.sha256();
@@ -113,9 +110,7 @@ impl<'a> FetchPlan<'a> {
     fn is_done(&self, wanted: Wanted) -> Result<Option<Stored>> {
         match wanted {
             Wanted::Locked => self.demand_lock()?,
-            Wanted::Newest if matches!(self.pin.provider, Provider::Debian { .. }) => {
-                return Ok(None);
-            }
+            Wanted::Newest if self.pin.provider.version().is_none() => return Ok(None),
             Wanted::Recorded | Wanted::Newest => {}
         }
         self.unpacked()
@@ -176,9 +171,9 @@ impl<'a> FetchPlan<'a> {
     ) -> Result<Choice> {
         let package = match &self.pin.provider {
             Provider::Debian { package } => package,
-            Provider::Tarball { from, sha256 } => {
-                let offer = debian::Offer::default();
-                return Ok(Choice { version: tarball::version(from, sha256), offer });
+            other => {
+                let version = other.version().context("the pin says no version")?;
+                return Ok(Choice { version, offer: debian::Offer::default() });
             }
         };
         let offer = self.offer(shell, progress, package, scratch, wanted)?;
@@ -256,16 +251,18 @@ impl<'a> FetchPlan<'a> {
     /// A tree that is there although the lock does not name it, such as after a change of branch.
     fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
         let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
-        let wanted = match (&self.pin.provider, &self.locked) {
-            (Provider::Tarball { sha256, .. }, _) => Some(sha256),
-            (_, Some(locked)) if locked.version == choice.version => Some(&locked.sha256),
-            _ => None,
-        };
+        let wanted = self.pin.provider.sha256().or(self.locked_sha256(&choice.version));
         Ok(stored.filter(|stored| {
             stored.record.from == self.pin.from()
                 && stored.record.patches == self.patches.records()
-                && wanted.is_none_or(|sha256| *sha256 == stored.record.sha256)
+                && wanted.is_none_or(|sha256| sha256 == stored.record.sha256)
         }))
+    }
+
+    /// What the lock says of that version.
+    fn locked_sha256(&self, version: &str) -> Option<&str> {
+        let locked = self.locked.as_ref().filter(|locked| locked.version == version)?;
+        Some(&locked.sha256)
     }
 
     fn obtain(
@@ -280,22 +277,23 @@ impl<'a> FetchPlan<'a> {
             Provider::Debian { package } => {
                 debian::obtain(shell, progress, package, &choice.version, &choice.offer, scratch)
             }
-            Provider::Tarball { from, sha256 } => {
-                tarball::obtain(shell, progress, from, sha256, store.dir())
+            Provider::KernelOrg(release) => {
+                let known = self.locked_sha256(&choice.version).zip(Some(self.lock.path()));
+                kernel_org::obtain(shell, progress, release, known, store.dir(), scratch)
             }
+            Provider::Tarball { from, sha256 } => {
+                tarball::obtain(shell, progress, from, (sha256, "sources.toml"), store.dir())
+            }
+            Provider::Git(revision) => git::obtain(shell, progress, revision, scratch),
         };
-        let archive = archive
-            .with_context(|| format!("failed to fetch kernel source `{}`", self.pin.name))?;
-        self.check_content(&archive)?;
-        Ok(archive)
+        archive.with_context(|| format!("failed to fetch kernel source `{}`", self.pin.name))
     }
 
     /// One version has one content, asked for with --locked or not.
-    fn check_content(&self, archive: &Archive) -> Result<()> {
-        let Archive { version, sha256, .. } = archive;
-        let other = |locked: &&Locked| locked.version == *version && locked.sha256 != *sha256;
-        let Some(locked) = self.locked.as_ref().filter(other) else { return Ok(()) };
-        let (from, expected) = (&locked.from, &locked.sha256);
+    fn check_content(&self, version: &str, sha256: &str) -> Result<()> {
+        let other = |expected: &&str| *expected != sha256;
+        let Some(expected) = self.locked_sha256(version).filter(other) else { return Ok(()) };
+        let from = self.pin.from();
         Err(anyhow!("{from} {version} has sha256 {sha256}, expected {expected}")).hint(|| {
             let name = &self.pin.name;
             format!("if this content is meant, remove `{name}` from {}", self.lock.path())
@@ -311,10 +309,20 @@ impl<'a> FetchPlan<'a> {
         scratch: &Utf8Path,
     ) -> Result<Stored> {
         let archive = self.obtain(shell, progress, store, choice, scratch)?;
+        if let Some(sha256) = &archive.sha256 {
+            self.check_content(&archive.version, sha256)?;
+        }
         let unpacked = scratch.join("tree");
         std::fs::create_dir(&unpacked)
             .with_context(|| format!("failed to create folder {unpacked}"))?;
-        let mut listing = unpack::unpack(shell, progress, &archive.path, &unpacked)?;
+        let listing = unpack::unpack(shell, progress, &archive.path, &unpacked);
+        if listing.is_err() && shell.check_interrupt().is_ok() {
+            // It is the file that was asked for, and of no use all the same.
+            set_aside(&archive, scratch)?;
+        }
+        let mut listing = listing?;
+        let sha256 = archive.sha256.clone().unwrap_or_else(|| listing.sha256());
+        self.check_content(&archive.version, &sha256)?;
         if !self.patches.is_empty() {
             self.patches.apply(shell, progress, &unpacked)?;
             listing = Listing::of_folder(shell, progress, &unpacked)?;
@@ -323,18 +331,23 @@ impl<'a> FetchPlan<'a> {
             pin: self.pin.name.clone(),
             from: self.pin.from(),
             version: archive.version.clone(),
-            sha256: archive.sha256,
+            sha256,
             patches: self.patches.records(),
             kernel_version: String::new(),
             files: 0,
             listing_sha256: String::new(),
         };
-        if archive.downloaded {
-            // Served its purpose: the listing tells whether the tree is still whole. With the
-            // scratch folder it goes in any case, were this run killed here.
-            std::fs::rename(&archive.path, scratch.join("archive"))
-                .with_context(|| format!("failed to move {} away", archive.path))?;
-        }
+        set_aside(&archive, scratch)?;
         store.publish(&unpacked, &self.tree_name(&archive.version), &listing, record)
     }
+}
+
+/// A download has served its purpose: the listing tells whether the tree is still whole. With the
+/// scratch folder it goes in any case, were this run killed here.
+fn set_aside(archive: &Archive, scratch: &Utf8Path) -> Result<()> {
+    if archive.downloaded {
+        std::fs::rename(&archive.path, scratch.join("archive"))
+            .with_context(|| format!("failed to move {} away", archive.path))?;
+    }
+    Ok(())
 }

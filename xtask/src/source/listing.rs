@@ -84,6 +84,11 @@ impl Listing {
         self.entries.iter().map(line).collect()
     }
 
+    /// Hash of that text.
+    pub(super) fn sha256(&self) -> String {
+        hash::of_bytes(self.to_text())
+    }
+
     /// # Errors
     /// With the number of the first line that is not as `to_text` writes it.
     pub(super) fn from_text(text: &str) -> Result<Self> {

@@ -21,9 +21,9 @@ const HEAD: &str = "\
 pub(crate) struct Locked {
     /// The provider and what it was asked for; an entry for another origin is out of date.
     pub(crate) from: String,
-    /// Of the package or the tarball.
+    /// Of the package or the tarball, or the head of the commit's name.
     pub(crate) version: String,
-    /// Hash of the tarball.
+    /// Hash of the tarball; of a commit, that of the listing of its files.
     pub(crate) sha256: String,
     /// Hash of all patches.
     #[serde(default, skip_serializing_if = "Option::is_none")]

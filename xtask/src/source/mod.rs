@@ -4,11 +4,15 @@
 mod debian;
 mod download;
 mod fetch;
+mod git;
+mod kernel_org;
 mod listing;
 mod lock;
+mod openpgp;
 mod patches;
 mod pins;
 mod store;
+mod symlinks;
 mod tarball;
 mod tree;
 mod unpack;
@@ -38,7 +42,9 @@ pub(crate) use self::version::KernelVersion;
 struct Archive {
     path: Utf8PathBuf,
     version: String,
-    sha256: String,
+    /// `None` where the listing of what is in it says what it is: one commit makes another tarball
+    /// with another git.
+    sha256: Option<String>,
     /// It is in the cache, and nobody else's.
     downloaded: bool,
 }

@@ -1,10 +1,13 @@
 //! Patches of a pin: part of what its tree is.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::{git, symlinks};
 use crate::diag::Hint;
 use crate::hash;
 use crate::progress::Progress;
@@ -83,28 +86,53 @@ impl Patches {
             .collect()
     }
 
-    /// Applies them to `tree`. Lines may have moved, but nothing is guessed (no fuzz).
+    /// Applies them to `tree` by the rules of `git apply`: lines may have moved, but nothing is guessed,
+    /// no path leaves the tree, and nothing is written through a symlink.
     ///
     /// # Errors
     /// Naming the first patch that does not apply; `tree` is then of no use any more.
     pub(super) fn apply(&self, shell: &Shell, progress: Progress, tree: &Utf8Path) -> Result<()> {
+        // It may lie in somebody's repository, which is none of git's business here.
+        let no_repository = tree.join("no-repository");
         for Patch { path, .. } in &self.files {
             progress.say(format!("applying {}", path.file_name().unwrap_or(path.as_str())));
-            let cmd = xshell::cmd!(
-                shell.sh,
-                "patch --strip=1 --directory={tree} --input={path} --batch --forward --fuzz=0
-                 --no-backup-if-mismatch --reject-file=- --quiet"
-            );
+            let apply = git::plain_git(shell, &no_repository);
+            let apply =
+                apply.args(["-C", tree.as_str(), "apply", "--whitespace=nowarn", path.as_str()]);
             let done = shell
-                .run(cmd, Duration::from_secs(120))
+                .run(apply, Duration::from_secs(120))
                 .hint(|| "cargo xtask setup installs what is missing")?;
             if !done.success() {
-                let said = format!("{}{}", done.stdout, done.stderr);
-                return Err(anyhow!("{}", said.trim())
+                return Err(anyhow!("{}", done.stderr.trim())
                     .context(format!("failed to apply patch {path}: {}", done.how())))
                 .hint(|| "bring the patch up to this version of the source, or remove it");
             }
         }
-        Ok(())
+        seal(tree).hint(|| "a patch made it so: mend or remove that patch")
     }
+}
+
+/// Makes what patches have left as what comes out of an archive: nobody writes to it, and no symlink
+/// leads out of it.
+fn seal(tree: &Utf8Path) -> Result<()> {
+    let mut links = Vec::new();
+    for entry in walkdir::WalkDir::new(tree) {
+        let entry = entry.with_context(|| format!("failed to look through folder {tree}"))?;
+        let Some(path) = Utf8Path::from_path(entry.path()) else {
+            bail!("file name {} is not UTF-8", entry.path().display());
+        };
+        let read = || format!("failed to read {path}");
+        if entry.path_is_symlink() {
+            let relative = path.strip_prefix(tree).unwrap_or(path);
+            links.push((relative.to_owned(), path.read_link_utf8().with_context(read)?));
+        } else if entry.file_type().is_file() {
+            let mode = entry.metadata().with_context(read)?.permissions().mode();
+            let sealed = if mode & 0o100 == 0 { 0o444 } else { 0o555 };
+            if mode & 0o777 != sealed {
+                std::fs::set_permissions(path, Permissions::from_mode(sealed))
+                    .with_context(|| format!("failed to change the mode of {path}"))?;
+            }
+        }
+    }
+    symlinks::check(&links)
 }

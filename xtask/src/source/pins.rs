@@ -1,15 +1,16 @@
 //! `sources.toml`: which kernel sources there are by name, and where each comes from.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+mod written;
 
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
-use toml::Spanned;
 
+use self::written::parse;
+use super::git::Revision;
+use super::kernel_org::Release;
 use super::patches::Patches;
-use crate::diag::{BadInput, Hint, did_you_mean};
+use super::tarball;
+use crate::diag::{Hint, did_you_mean};
 
 /// Name of the file with the pins, in the conf dir.
 const FILE: &str = "sources.toml";
@@ -52,10 +53,32 @@ pub(super) enum Provider {
     Debian {
         package: String,
     },
+    KernelOrg(Release),
     Tarball {
         from: Location,
         sha256: String,
     },
+    Git(Revision),
+}
+
+impl Provider {
+    /// The one version that it can come to; `None` where others decide.
+    pub(super) fn version(&self) -> Option<String> {
+        match self {
+            Provider::Debian { .. } => None,
+            Provider::KernelOrg(release) => Some(release.version.clone()),
+            Provider::Tarball { from, sha256 } => Some(tarball::version(from, sha256)),
+            Provider::Git(revision) => Some(revision.version().to_owned()),
+        }
+    }
+
+    /// What the pin itself says of the content; else the lock alone does.
+    pub(super) fn sha256(&self) -> Option<&str> {
+        match self {
+            Provider::Tarball { sha256, .. } => Some(sha256),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +124,9 @@ impl Pin {
     pub(crate) fn from(&self) -> String {
         match &self.provider {
             Provider::Debian { package } => format!("debian:{package}"),
+            // Wherever it comes from, it is the same.
+            Provider::KernelOrg(release) => format!("kernel.org:{}", release.version),
+            Provider::Git(revision) => revision.from(),
             Provider::Tarball { from: Location::Url(url), .. } => url.clone(),
             // Only the name: a lock is the same on every machine.
             Provider::Tarball { from: Location::File(path), .. } => {
@@ -164,145 +190,6 @@ impl Sources {
     }
 }
 
-/// The file as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSources {
-    default: Spanned<String>,
-    source: BTreeMap<Spanned<String>, Spanned<RawPin>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPin {
-    provider: Spanned<String>,
-    package: Option<Spanned<String>>,
-    url: Option<Spanned<String>>,
-    sha256: Option<Spanned<String>>,
-    patches: Option<Spanned<Utf8PathBuf>>,
-}
-
-/// A fault in the text, by its place.
-struct Fault {
-    at: Range<usize>,
-    what: String,
-}
-
-impl Fault {
-    fn new(at: Range<usize>, what: impl Into<String>) -> Self {
-        Fault { at, what: what.into() }
-    }
-}
-
-fn parse(text: &str, path: &Utf8Path, dir: &Utf8Path) -> Result<Sources> {
-    let raw: Result<RawSources, Fault> = toml::from_str(text).map_err(|error| {
-        Fault::new(error.span().unwrap_or(0..0), error.message().replace('\n', ", "))
-    });
-    raw.and_then(|raw| validate(raw, dir)).map_err(|fault| {
-        let before = text.get(..fault.at.start).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        BadInput::at(path, text, line, fault.what).into()
-    })
-}
-
-fn validate(raw: RawSources, dir: &Utf8Path) -> Result<Sources, Fault> {
-    let mut pins = Vec::new();
-    for (name, pin) in raw.source {
-        check_name(&name)?;
-        pins.push(pin_of(name.into_inner(), pin, dir)?);
-    }
-    if !pins.iter().any(|pin| pin.name == *raw.default.get_ref()) {
-        let what = format!("default `{}` is not among the sources", raw.default.get_ref());
-        return Err(Fault::new(raw.default.span(), what));
-    }
-    Ok(Sources {
-        dir: dir.to_owned(),
-        origin: Origin::ConfDir,
-        default: raw.default.into_inner(),
-        pins,
-    })
-}
-
-/// A name becomes part of a path that kbuild has to be able to use.
-fn check_name(name: &Spanned<String>) -> Result<(), Fault> {
-    let text = name.get_ref();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
-        return Ok(());
-    }
-    let what =
-        format!("source name `{text}` is not made of letters, digits and `.`, `_`, `+`, `-`");
-    Err(Fault::new(name.span(), what))
-}
-
-fn pin_of(name: String, raw: Spanned<RawPin>, dir: &Utf8Path) -> Result<Pin, Fault> {
-    let place = raw.span();
-    let raw = raw.into_inner();
-    let need = |value: Option<Spanned<String>>, key: &str| {
-        let what = format!("source `{name}` lacks `{key}`");
-        value.filter(|value| !value.get_ref().is_empty()).ok_or(Fault::new(place.clone(), what))
-    };
-    let refuse = |value: &Option<Spanned<String>>, key: &str| match value {
-        Some(value) => {
-            Err(Fault::new(value.span(), format!("`{key}` means nothing to this provider")))
-        }
-        None => Ok(()),
-    };
-    let provider = match raw.provider.get_ref().as_str() {
-        "debian" => {
-            refuse(&raw.url, "url")?;
-            refuse(&raw.sha256, "sha256")?;
-            Provider::Debian { package: package_name(need(raw.package, "package")?)? }
-        }
-        "tarball" => {
-            refuse(&raw.package, "package")?;
-            let from = location(need(raw.url, "url")?, dir)?;
-            Provider::Tarball { from, sha256: sha256_hex(need(raw.sha256, "sha256")?)? }
-        }
-        other => {
-            let what = format!("unknown provider `{other}` (known: debian, tarball)");
-            return Err(Fault::new(raw.provider.span(), what));
-        }
-    };
-    let patches = raw.patches.map(|folder| dir.join(folder.into_inner()));
-    Ok(Pin { name, provider, patches, left_out: vec![] })
-}
-
-/// A package name as Debian's policy has it (5.6.7 and 5.6.1): it goes on command lines.
-fn package_name(name: Spanned<String>) -> Result<String, Fault> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
-    let text = name.get_ref();
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
-        return Ok(name.into_inner());
-    }
-    Err(Fault::new(name.span(), format!("`{text}` is no package name")))
-}
-
-fn location(url: Spanned<String>, dir: &Utf8Path) -> Result<Location, Fault> {
-    let text = url.get_ref();
-    if !(text.ends_with(".tar.xz") || text.ends_with(".tar.gz")) {
-        let what = format!("`{text}` ends neither in .tar.xz nor in .tar.gz");
-        return Err(Fault::new(url.span(), what));
-    }
-    match text.split_once("://") {
-        Some(("http" | "https", _)) => Ok(Location::Url(url.into_inner())),
-        Some(("file", path)) => Ok(Location::File(dir.join(path))),
-        None => Ok(Location::File(dir.join(text))),
-        Some((scheme, _)) => {
-            let what = format!("unknown scheme `{scheme}` (known: https, http, or a file's path)");
-            Err(Fault::new(url.span(), what))
-        }
-    }
-}
-
-fn sha256_hex(hash: Spanned<String>) -> Result<String, Fault> {
-    let text = hash.get_ref().to_ascii_lowercase();
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text);
-    }
-    Err(Fault::new(hash.span(), "a sha256 has 64 hexadecimal digits".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,18 +212,42 @@ patches = "patches/b"
 provider = "tarball"
 url = "../linux.tar.gz"
 sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+[source.d]
+provider = "kernel.org"
+version = "6.12.8"
+key = "keys/kernel.org.asc"
+fingerprint = "ad58 32C5 57B6 02C9 C40D  092E 6E87 0AFD BC61 04BC"
+mirror = "https://example.org/kernel/"
+[source.e]
+provider = "git"
+url = "https://example.org/linux.git"
+commit = "0123456789ABCDEF0123456789abcdef01234567"
+[source.f]
+provider = "git"
+url = "file:///srv/linux/"
+commit = "0123456789abcdef0123456789abcdef01234567"
 "#;
 
     #[test]
     fn reads_each_provider() {
         let sources = read(GOOD).unwrap();
-        assert_eq!(sources.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(sources.names().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f"]);
         assert_eq!(sources.pin(None).unwrap().name, "a");
         let b = sources.pin(Some("b")).unwrap();
         assert_eq!(b.patches.as_deref(), Some(Utf8Path::new("/conf/patches/b")));
         assert_eq!(b.from(), "https://example.org/linux-6.12.8.tar.xz");
         let c = sources.pin(Some("c")).unwrap();
         assert_eq!(c.from(), "file:linux.tar.gz");
+        let d = sources.pin(Some("d")).unwrap();
+        assert_eq!(d.from(), "kernel.org:6.12.8");
+        let Provider::KernelOrg(release) = &d.provider else { panic!("{d:?}") };
+        assert_eq!(release.key, "/conf/keys/kernel.org.asc");
+        assert_eq!(release.fingerprint, "AD5832C557B602C9C40D092E6E870AFDBC6104BC");
+        assert_eq!(release.mirror, "https://example.org/kernel");
+        let from = |name| sources.pin(Some(name)).unwrap().from();
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(from("e"), format!("git+https://example.org/linux.git#{commit}"));
+        assert_eq!(from("f"), format!("git+file:linux#{commit}"));
     }
 
     #[test]
@@ -345,54 +256,6 @@ sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         let sources = Sources::read(&dir).unwrap();
         assert!(sources.are_built_in());
         assert_eq!(sources.default_name(), "6.12");
-    }
-
-    #[test]
-    fn names_the_place_of_a_fault() {
-        let cases = [
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"debian\"\npakage = \"x\"\n",
-                ":4: unknown field `pakage`",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"debain\"\n",
-                ":3: unknown provider `debain`",
-            ),
-            (
-                "default = \"b\"\n[source.a]\nprovider = \"debian\"\npackage = \"x\"\n",
-                ":1: default `b`",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"debian\"\n",
-                ":2: source `a` lacks `package`",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"debian\"\npackage = \"x; y\"\n",
-                ":4: `x; y` is no",
-            ),
-            (
-                "default = \"a\"\n[source.\"../a\"]\nprovider = \"debian\"\n",
-                ":2: source name `../a`",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"tarball\"\nurl = \"ftp://h/x.tar.gz\"\n",
-                ":4: unknown scheme",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"tarball\"\nurl = \"x.zip\"\n",
-                ":4: `x.zip` ends",
-            ),
-            (
-                "default = \"a\"\n[source.a]\nprovider = \"tarball\"\nurl = \"x.tar.gz\"\nsha256 = \"12\"\n",
-                ":5: a sha256",
-            ),
-            ("default = \"a\"\n[source.a\n", ":2: "),
-            ("", ":1: missing field `default`"),
-        ];
-        for (text, expected) in cases {
-            let error = format!("{:#}", read(text).unwrap_err());
-            assert!(error.starts_with(&format!("conf/sources.toml{expected}")), "{error}");
-        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) struct Record {
     /// As the lock writes it.
     pub(super) from: String,
     pub(super) version: String,
-    /// Hash of the archive.
+    /// As the lock writes it.
     pub(super) sha256: String,
     /// `NAME@<hash>` of each patch, in order.
     pub(super) patches: Vec<String>,

@@ -26,13 +26,13 @@ pub(super) fn version(from: &Location, sha256: &str) -> String {
     sha256.get(..12).unwrap_or(sha256).to_owned()
 }
 
-/// Gets the file and checks it. A part of a download stays in `cache`, so that the next run can go
-/// on from there; what turns out to be something else is removed.
+/// Gets the file and checks it against a hash and who says so. A part of a download stays in `cache`,
+/// so that the next run can go on from there; what turns out to be something else is removed.
 pub(super) fn obtain(
     shell: &Shell,
     progress: Progress,
     from: &Location,
-    sha256: &str,
+    (sha256, said_by): (&str, &str),
     cache: &Utf8Path,
 ) -> Result<Archive> {
     let (path, what) = match from {
@@ -47,14 +47,17 @@ pub(super) fn obtain(
     let found = hash::of_file(&path)?;
     if found == sha256 {
         let downloaded = matches!(from, Location::Url(_));
-        return Ok(Archive { path, version: version(from, sha256), sha256: found, downloaded });
+        let version = version(from, sha256);
+        return Ok(Archive { path, version, sha256: Some(found), downloaded });
     }
-    let error = anyhow!("{what} has sha256 {found}, expected {sha256}");
+    let error = anyhow!("{what} has sha256 {found}, expected {sha256} by {said_by}");
     match from {
         Location::File(_) => Err(error).hint(|| "put the right file there, or mend sources.toml"),
         Location::Url(_) => {
             std::fs::remove_file(&path).with_context(|| format!("failed to remove {path}"))?;
-            Err(error).hint(|| "the download was removed; if the URL is right, mend sources.toml")
+            Err(error).hint(|| {
+                format!("the download was removed: try again; if it stays so, doubt the server or {said_by}")
+            })
         }
     }
 }

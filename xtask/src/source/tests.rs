@@ -3,7 +3,10 @@
 
 mod archives;
 mod debian;
+mod git;
 mod http;
+mod kernel_org;
+mod patches;
 mod server;
 
 use std::io::Write;

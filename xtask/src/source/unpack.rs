@@ -7,17 +7,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
 use super::listing::{Entry, Kind, Listing};
+use super::symlinks;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
-/// Unpacks `archive` (.tar.xz or .tar.gz) into the empty folder `into`, without the archive's one
+/// Unpacks `archive` (.tar.xz, .tar.gz or .tar) into the empty folder `into`, without the archive's one
 /// top-level folder. Files keep their times, which kbuild looks at, and lose their write
 /// permission: a tree is never written to.
 ///
@@ -159,18 +160,6 @@ impl<'a> Unpacker<'a> {
 
     fn symlink(&mut self, path: Utf8PathBuf, target: Utf8PathBuf) -> Result<()> {
         self.folder(path.parent().unwrap_or(Utf8Path::new("")))?;
-        let mut depth = path.components().count() - 1;
-        for part in target.components() {
-            let step = match part {
-                Utf8Component::CurDir => Some(depth),
-                Utf8Component::Normal(_) => Some(depth + 1),
-                Utf8Component::ParentDir => depth.checked_sub(1),
-                Utf8Component::RootDir | Utf8Component::Prefix(_) => None,
-            };
-            depth = step.ok_or_else(|| {
-                anyhow!("symlink `{path}` leads out of the folder, to `{target}`")
-            })?;
-        }
         let sha256 = Sha256::digest(target.as_str()).into();
         self.listing.insert(path.clone(), Entry { kind: Kind::Symlink, sha256 });
         self.symlinks.push((path, target));
@@ -178,39 +167,14 @@ impl<'a> Unpacker<'a> {
     }
 
     fn finish(self) -> Result<Listing> {
-        let links: HashSet<&Utf8Path> =
-            self.symlinks.iter().map(|(path, _)| path.as_path()).collect();
+        symlinks::check(&self.symlinks)?;
         for (path, target) in &self.symlinks {
-            if let Some(other) = passes_through(path, target, &links) {
-                bail!("symlink `{path}` leads through another one, `{other}`, to `{target}`");
-            }
             let full = self.into.join(path);
             std::os::unix::fs::symlink(target, &full)
                 .with_context(|| format!("failed to create symlink {full}"))?;
         }
         Ok(self.listing)
     }
-}
-
-/// The symlink among `links` on the way to `target`, but for its end. Behind one, `..` is not where
-/// the path says it is, so nobody could tell whether the way leaves the folder.
-fn passes_through(
-    path: &Utf8Path,
-    target: &Utf8Path,
-    links: &HashSet<&Utf8Path>,
-) -> Option<Utf8PathBuf> {
-    let mut at = path.parent().map(Utf8Path::to_owned).unwrap_or_default();
-    let mut parts = target.components().peekable();
-    while let Some(part) = parts.next() {
-        match part {
-            Utf8Component::ParentDir => drop(at.pop()),
-            part => at.push(part),
-        }
-        if parts.peek().is_some() && links.contains(at.as_path()) {
-            return Some(at);
-        }
-    }
-    None
 }
 
 /// The decompressed bytes of `archive`, made by another thread while this one writes files.
@@ -227,7 +191,8 @@ fn decode(archive: &Utf8Path, bar: ProgressBar) -> Result<Chunks> {
             let bytes = flate2::bufread::MultiGzDecoder::new(file);
             std::thread::spawn(move || send_all(bytes, &sender));
         }
-        _ => bail!("{archive} is neither .tar.xz nor .tar.gz"),
+        Some("tar") => drop(std::thread::spawn(move || send_all(file, &sender))),
+        _ => bail!("{archive} is neither .tar, .tar.xz nor .tar.gz"),
     }
     Ok(Chunks { receiver, chunk: Vec::new(), at: 0 })
 }

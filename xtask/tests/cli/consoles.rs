@@ -72,9 +72,9 @@ fn without_path(text: &str, root: &Path) -> String {
     text.replace(root.to_str().unwrap().trim_end_matches('/'), "[ROOT]")
 }
 
-/// Pins of the tiny tree's tarball, whole and not. Gives the hashes in the messages, which change
-/// with the compressor's version, and what stands for them.
-fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
+/// Pins of the tiny tree's tarball, whole and not, of a commit of it, and of a release. Gives the hashes
+/// in the messages, which change with the compressor's version, and what stands for them.
+fn sources(fixture: &Fixture) -> [(String, &'static str); 3] {
     let gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
     let mut archive = tar::Builder::new(gzip);
     archive.mode(tar::HeaderMode::Deterministic);
@@ -92,7 +92,15 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
     };
     fixture.write("fragments/patches/0001-radio.patch", PATCH);
     let patched = pin("patched", "whole.tar.gz", &whole) + "patches = \"patches\"\n";
+    let commit = commit_of_tree(fixture);
+    let url = format!("file://{}", fixture.path("linux.git").display());
     let pins = [
+        format!("[source.commit]\nprovider = \"git\"\nurl = \"{url}\"\ncommit = \"{commit}\"\n"),
+        format!(
+            "[source.release]\nprovider = \"kernel.org\"\nversion = \"6.12.8\"\nkey = \"key.asc\"\n\
+             fingerprint = \"{}\"\n",
+            "0".repeat(40)
+        ),
         patched,
         pin("whole", "whole.tar.gz", &whole),
         pin("wrong", "whole.tar.gz", &"0".repeat(64)),
@@ -103,7 +111,27 @@ fn sources(fixture: &Fixture) -> [(String, &'static str); 2] {
     fixture.write("fragments/sources.toml", &format!("default = \"whole\"\n{}", pins.concat()));
     fixture.write("conf-bad-pin/sources.toml", "default = \"a\"\n[source.a]\nprovider = \"ftp\"\n");
     fixture.write("conf-cut-pins/sources.toml", "default = [\n");
-    [(whole, "[sha256 of the whole]"), (cut, "[sha256 of the cut]")]
+    [(whole, "[sha256 of the whole]"), (cut, "[sha256 of the cut]"), (commit, "[commit]")]
+}
+
+/// Commits the tiny tree to a repository beside it: the tree itself stays clean.
+fn commit_of_tree(fixture: &Fixture) -> String {
+    let git = |arguments: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+        let mut git = std::process::Command::new("git");
+        git.arg("--git-dir").arg(fixture.path("linux.git"));
+        git.arg("--work-tree").arg(fixture.path("tree"));
+        git.args(["-c", "user.name=Test", "-c", "user.email=test@example.org"]);
+        git.args(["-c", "commit.gpgSign=false"]).args(arguments);
+        git.current_dir(fixture.path("tree"));
+        let output = run(git);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "--all", "."]);
+    git(&["commit", "--quiet", "--message=x"]);
+    git(&["rev-parse", "HEAD"])
 }
 
 const PATCH: &str = "\
@@ -111,10 +139,13 @@ A symbol more.
 
 --- a/Kconfig
 +++ b/Kconfig
-@@ -1,0 +2,3 @@
+@@ -1,3 +1,6 @@
+ mainmenu \"a tree for tests\"
 +config NEW_RADIO
 +\tbool \"new radio\"
 +
+ 
+ config NET
 ";
 
 /// Folders with one thing wrong in each.

@@ -1,4 +1,4 @@
-//! An HTTP server for one file, with the faults that real ones have.
+//! An HTTP server for a few files, with the faults that real ones have.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,60 +16,84 @@ pub(super) enum Answer {
     /// Another range than the one that was asked for.
     WrongRange,
     Status(u16),
+    /// The same name in another folder.
+    Moved,
 }
 
 pub(super) struct Server {
     pub(super) url: String,
-    /// First byte asked for by each request, `None` if it asked for all.
-    asked: Arc<Mutex<Vec<Option<usize>>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Request {
+    path: String,
+    /// First byte asked for; `None` for all.
+    start: Option<usize>,
 }
 
 impl Server {
-    /// Serves until the test process ends.
-    pub(super) fn start(name: &str, content: Vec<u8>, mut answers: Vec<Answer>) -> Self {
+    /// Serves one file until the test process ends; `url` is that file's.
+    pub(super) fn start(name: &str, content: Vec<u8>, answers: Vec<Answer>) -> Self {
+        let server = Self::of_files(vec![(name.to_owned(), content)], answers);
+        Server { url: format!("{}/{name}", server.url), ..server }
+    }
+
+    /// Serves files by their names, in whatever folder.
+    pub(super) fn of_files(files: Vec<(String, Vec<u8>)>, mut answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/{name}", listener.local_addr().unwrap());
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         answers.reverse();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let start = read_request(&stream);
-                log.lock().unwrap().push(start);
+                let request = read_request(&stream);
+                log.lock().unwrap().push(request.clone());
+                let name = request.path.rsplit('/').next().unwrap();
+                let file = files.iter().find(|(known, _)| known == name);
+                let answer = answers.pop().unwrap_or(Answer::Well);
                 // A client that has heard enough may hang up.
-                let _ = respond(stream, &content, start, answers.pop().unwrap_or(Answer::Well));
+                let _ = match file {
+                    Some((_, content)) => respond(stream, content, &request, answer),
+                    None => respond(stream, b"", &request, Answer::Status(404)),
+                };
             }
         });
         Server { url, asked }
     }
 
+    /// First byte asked for by each request, `None` if it asked for all.
     pub(super) fn asked(&self) -> Vec<Option<usize>> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().map(|request| request.start).collect()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|request| request.path.clone()).collect()
     }
 }
 
-fn read_request(stream: &TcpStream) -> Option<usize> {
+fn read_request(stream: &TcpStream) -> Request {
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap_or_default);
+    let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
     let mut start = None;
-    for line in BufReader::new(stream).lines() {
-        let line = line.unwrap_or_default().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(range) = line.strip_prefix("range: bytes=") {
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if let Some(range) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
             start = range.trim_end_matches('-').parse().ok();
         }
     }
-    start
+    Request { path, start }
 }
 
 fn respond(
     mut stream: TcpStream,
     content: &[u8],
-    start: Option<usize>,
+    request: &Request,
     answer: Answer,
 ) -> std::io::Result<()> {
     let total = content.len();
-    let (status, range, body) = match (answer, start) {
+    let (status, header, body) = match (answer, request.start) {
+        (Answer::Moved, _) => (302, format!("Location: /moved{}\r\n", request.path), &b"there"[..]),
         (Answer::Status(status), _) => (status, String::new(), &b"sorry"[..]),
         (Answer::NoRange, _) | (_, None) => (200, String::new(), content),
         (_, Some(start)) if start >= total => {
@@ -88,7 +112,7 @@ fn respond(
     };
     write!(
         stream,
-        "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{range}Connection: close\r\n\r\n"
+        "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{header}Connection: close\r\n\r\n"
     )?;
     stream.write_all(sent)
 }
