@@ -79,7 +79,7 @@ struct Outcome {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Produced {
-    Made(Outcome),
+    Made(Box<Outcome>),
     Failed { variant: String, failure: diag::Failure },
 }
 

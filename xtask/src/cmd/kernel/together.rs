@@ -42,7 +42,7 @@ pub(super) fn produce(
                 ctx.progress.complain(&failure);
                 all.push(Produced::Failed { variant: name, failure });
             }
-            Ok(outcomes) => all.extend(outcomes.into_iter().map(Produced::Made)),
+            Ok(outcomes) => all.extend(outcomes.into_iter().map(Box::new).map(Produced::Made)),
         }
     }
     Ok(all)
