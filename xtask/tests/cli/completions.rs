@@ -16,7 +16,7 @@ ask() {
 ask xtask ker
 ask cargo xta
 ask cargo xtask mea
-ask cargo xtask completions ""
+ask cargo xtask completions z
 ask cargo xtask kernel --dest
 _cargo() { COMPREPLY=(build); }
 complete -F _cargo cargo
@@ -33,15 +33,11 @@ fn bash_completes_with_and_without_cargo() {
     let expected = "xtask ker: kernel\n\
                     cargo xta: xtask\n\
                     cargo xtask mea: measure\n\
-                    cargo xtask completions : bash zsh fish\n\
+                    cargo xtask completions z: zsh\n\
                     cargo xtask kernel --dest: --dest-dir\n\
                     cargo b: build\n\
                     cargo xtask ker: kernel\n";
-    let answers = stdout(&output);
-    // The flags that every command has are offered beside what is asked for where nothing is typed yet.
-    let words = |line: &str| line.replace(" -v -q -h --format --verbose --quiet --color --help", "");
-    let answers: String = answers.lines().map(|line| words(line) + "\n").collect();
-    assert_eq!(answers, expected, "{}", stderr(&output));
+    assert_eq!(stdout(&output), expected, "{}", stderr(&output));
 }
 
 #[test]
@@ -72,7 +68,7 @@ fn every_page_is_one_that_groff_reads_without_a_word() {
         let page = fixture.path(&format!("pages/cargo-xtask-{command}.1"));
         assert!(command == "help" || pages.contains(&page), "{command}: {pages:?}");
     }
-    assert!(first.contains("cargo\\-xtask\\-kernel(1)"), "{first}");
+    assert!(first.contains("\ncargo\\-xtask\\-kernel(1)\n"), "{first}");
     assert_eq!(first, fixture.read("pages/cargo-xtask.1"));
     if !has("groff") {
         return;
