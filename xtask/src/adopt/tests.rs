@@ -49,7 +49,9 @@ fn lists_grow_as_they_are_written() {
 fn what_is_there_stays_where_it_is() {
     let manifest = "[profile.xtask]\nopt-level = 1\n\n[workspace]\nmembers = []\n\n\
                     [workspace.dependencies]\nb = \"1\" # why\n\n[profile.dev]\ndebug = 1\n";
-    let [manifest, config, _] = &adopted(manifest, "[net]\nretry = 1\n", RULE)[..] else { panic!() };
+    let [manifest, config, _] = &adopted(manifest, "[net]\nretry = 1\n", RULE)[..] else {
+        panic!()
+    };
     let expected = "[profile.xtask]\nopt-level = 1\n\n[workspace]\n\
                     members = [\"xtask\", \"xtask/kconfig\", \"vmm/kernel\"]\n\n\
                     [workspace.dependencies]\nb = \"1\" # why\na = \"1\" # not 2\n\n\

@@ -54,7 +54,9 @@ impl AdoptArgs {
         let written = !adoption.is_nothing() && !self.dry_run && self.agreed(ctx, &root)?;
         if written {
             adopt::write(&ctx.shell, &root, &adoption.files)?;
-            ctx.progress.say("written; there, `cargo xtask plan` shows its kernels, and takes new dependencies down in Cargo.lock");
+            ctx.progress.say(
+                "written; `cargo xtask plan` there takes the new dependencies down in Cargo.lock",
+            );
         }
         let answer = match written || self.dry_run || adoption.is_nothing() {
             true => Answer::Yes,

@@ -61,11 +61,17 @@ fn make_calls_it_for_each_hypervisor() {
     expect(0, fixture.xtask(&["adopt", "kuasar", "--from", "home", "--yes"]));
     for hypervisor in ["stratovirt", "cloud_hypervisor", "qemu"] {
         let mut make = command("make", &fixture, "kuasar");
-        make.env_remove("ARCH").env_remove("MAKEFLAGS").args(["-n", "bin/vmlinux.bin"]).arg(format!("HYPERVISOR={hypervisor}"));
+        make.env_remove("ARCH")
+            .env_remove("MAKEFLAGS")
+            .args(["-n", "bin/vmlinux.bin"])
+            .arg(format!("HYPERVISOR={hypervisor}"));
         let called = stdout(&run(make));
-        assert!(called.ends_with(&format!(
-            "cargo xtask kernel --hypervisor {hypervisor} --arch x86_64\n"
-        )), "{called}");
+        assert!(
+            called.ends_with(&format!(
+                "cargo xtask kernel --hypervisor {hypervisor} --arch x86_64\n"
+            )),
+            "{called}"
+        );
     }
 }
 
@@ -87,21 +93,25 @@ fn checkouts() -> Option<Fixture> {
         copy(&data.join("checkout"), &fixture.path(name));
         for (file, from, to) in changes {
             let file = format!("{name}/{file}");
-            let before = if fixture.path(&file).exists() { fixture.read(&file) } else { String::new() };
+            let before =
+                if fixture.path(&file).exists() { fixture.read(&file) } else { String::new() };
             fixture.write(&file, &before.replacen(from, to, 1));
         }
         commit(&fixture, name);
     };
     with("kuasar", &[]);
-    with("kuasar-with-more", &[
-        (
-            "Cargo.toml",
-            "[profile.release]",
-            "[workspace.package]\nedition = \"2021\"\n\n[workspace.dependencies]\nhammer = \"1\"\n\
+    with(
+        "kuasar-with-more",
+        &[
+            (
+                "Cargo.toml",
+                "[profile.release]",
+                "[workspace.package]\nedition = \"2021\"\n\n[workspace.dependencies]\nhammer = \"1\"\n\
              nail = \"1\"\n\n[profile.release]",
-        ),
-        (".cargo/config.toml", "", "[alias]\nb = \"build\"\n\n[net]\nretry = 3\n"),
-    ]);
+            ),
+            (".cargo/config.toml", "", "[alias]\nb = \"build\"\n\n[net]\nretry = 3\n"),
+        ],
+    );
     with("kuasar-at-work", &[]);
     fixture.write("kuasar-at-work/Makefile", &(fixture.read("kuasar/Makefile") + "# to do\n"));
     fixture.write("kuasar-at-work/fragments/net.conf", "CONFIG_NET=m\n");

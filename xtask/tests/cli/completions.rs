@@ -64,7 +64,9 @@ fn every_page_is_one_that_groff_reads_without_a_word() {
     let (help, _) = expect(0, fixture.xtask(&["--help"]));
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let commands = commands.lines().filter_map(|line| line.strip_prefix("  "));
-    for command in commands.filter_map(|line| line.split(' ').next()).filter(|word| !word.is_empty()) {
+    for command in
+        commands.filter_map(|line| line.split(' ').next()).filter(|word| !word.is_empty())
+    {
         let page = fixture.path(&format!("pages/cargo-xtask-{command}.1"));
         assert!(command == "help" || pages.contains(&page), "{command}: {pages:?}");
     }
@@ -74,7 +76,8 @@ fn every_page_is_one_that_groff_reads_without_a_word() {
         return;
     }
     for page in pages {
-        let output = run(shell(&fixture, "groff", &["-man", "-ww", "-Tutf8", page.to_str().unwrap()]));
+        let output =
+            run(shell(&fixture, "groff", &["-man", "-ww", "-Tutf8", page.to_str().unwrap()]));
         assert_eq!(stderr(&output), "");
         assert!(stdout(&output).contains("cargo xtask"), "{page:?}");
     }
