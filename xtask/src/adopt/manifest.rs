@@ -1,7 +1,7 @@
 //! The entries of `Cargo.toml` and `.cargo/config.toml`. What is there stays as it is, and where it is.
 
 use anyhow::{Context, Result};
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, Value};
 
 use super::{CONFIG, COPIED, MANIFEST};
 
@@ -61,13 +61,37 @@ fn add_paths(theirs: &mut Array, ours: &Array) {
             continue;
         }
         let mut value = Value::from(path);
-        if let Some(last) = theirs.len().checked_sub(1).and_then(|last| theirs.get_mut(last)) {
-            // Where no comma follows the last one, the line's end does.
-            *value.decor_mut() = last.decor().clone();
-            last.decor_mut().set_suffix("");
-        }
+        follow_last(theirs, &mut value);
         theirs.push_formatted(value);
     }
+}
+
+/// Has a value stand behind the last one as that one does behind the one before it. A comment on the last
+/// one's line stays there; the list's end is whatever begins with the last newline.
+fn follow_last(list: &mut Array, value: &mut Value) {
+    let comma = list.trailing_comma();
+    let trailing = list.trailing().as_str().unwrap_or_default().to_owned();
+    let Some(last) = list.len().checked_sub(1).and_then(|last| list.get_mut(last)) else { return };
+    let decor = last.decor_mut();
+    let prefix = space(decor.prefix());
+    let prefix = match prefix.rfind('\n') {
+        Some(line) => &prefix[line..],
+        None => " ",
+    };
+    let rest = if comma { &trailing } else { space(decor.suffix()) };
+    let (comment, end) = rest.split_at(rest.rfind('\n').unwrap_or(0));
+    let end = end.to_owned();
+    value.decor_mut().set_prefix(format!("{comment}{prefix}"));
+    decor.set_suffix("");
+    if comma {
+        list.set_trailing(end);
+    } else {
+        value.decor_mut().set_suffix(end);
+    }
+}
+
+fn space(around: Option<&RawString>) -> &str {
+    around.and_then(RawString::as_str).unwrap_or_default()
 }
 
 /// Adds what is missing, table by table.
@@ -87,8 +111,12 @@ fn add(theirs: &mut Table, ours: &Table, name: &str, kept: &mut Vec<String>) {
     }
 }
 
+/// A value without what stands around it.
 fn said(item: &Item) -> String {
-    item.to_string().trim().to_owned()
+    match item {
+        Item::Value(value) => value.clone().decorated("", "").to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// The same without its place in the document that it is from, so that it follows its parent.
@@ -97,7 +125,7 @@ fn unplaced(item: &Item) -> Item {
     let mut copy = Table::new();
     copy.set_implicit(table.is_implicit());
     copy.decor_mut().clone_from(table.decor());
-    let before = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    let before = space(table.decor().prefix());
     if !before.starts_with('\n') {
         copy.decor_mut().set_prefix(format!("\n{before}"));
     }

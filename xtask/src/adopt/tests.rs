@@ -37,6 +37,15 @@ fn lists_grow_as_they_are_written() {
         ("[\"a\"]", "[\"a\", \"xtask\", \"xtask/kconfig\", \"vmm/kernel\"]"),
         ("[\n  \"a\",\n]", "[\n  \"a\",\n  \"xtask\",\n  \"xtask/kconfig\",\n  \"vmm/kernel\",\n]"),
         ("[\n  \"a\"\n]", "[\n  \"a\",\n  \"xtask\",\n  \"xtask/kconfig\",\n  \"vmm/kernel\"\n]"),
+        (
+            "[\n  # one\n  \"a\", # first\n  # more\n]",
+            "[\n  # one\n  \"a\", # first\n  # more\n  \"xtask\",\n  \"xtask/kconfig\",\n  \
+             \"vmm/kernel\",\n]",
+        ),
+        (
+            "[\n  \"a\" # first\n]",
+            "[\n  \"a\", # first\n  \"xtask\",\n  \"xtask/kconfig\",\n  \"vmm/kernel\"\n]",
+        ),
         ("[ \"xtask/kconfig\" ]", "[ \"xtask/kconfig\", \"xtask\", \"vmm/kernel\" ]"),
     ] {
         let theirs = |list: &str| format!("# ours\n[workspace]\nmembers = {list} # all\n");

@@ -35,7 +35,7 @@ pub(crate) fn write(shell: &Shell, root: &Utf8Path, files: &Files) -> Result<()>
                 let lost = format!("the files as they were are in {}: {left:#}", folder.display());
                 return Err(error).context(lost);
             }
-            return Err(error);
+            return Err(error).with_context(|| format!("nothing was changed in {root}"));
         }
     }
     Ok(())
@@ -116,7 +116,8 @@ mod tests {
             ["a", "b/c/d", "z/e"].map(|name| (name.into(), content("after"))).into();
         let shell = Shell::for_tests();
         let error = write(&shell, root, &files).unwrap_err();
-        assert_eq!(error.to_string(), "failed to put z/e in its place");
+        assert_eq!(error.root_cause().to_string(), "Not a directory (os error 20)");
+        assert!(format!("{error:#}").contains("failed to put z/e in its place"), "{error:#}");
         assert_eq!(names(), ["a", "z"]);
         assert_eq!(std::fs::read_to_string(root.join("a")).unwrap(), "before");
         files.remove(Utf8Path::new("z/e"));
