@@ -18,11 +18,11 @@ pub(super) fn manifest(ours: &str, theirs: &str, kept: &mut Vec<String>) -> Resu
     let (mut ours, mut theirs) = (parse(MANIFEST, ours)?, parse(MANIFEST, theirs)?);
     for list in ["members", "exclude"] {
         let from = ours.get("workspace").and_then(|table| table.get(list)).and_then(Item::as_array);
+        let Some(from) = from else { continue };
         let to = theirs.get_mut("workspace").and_then(Item::as_table_mut);
         let to = to.with_context(|| format!("{MANIFEST} has no [workspace]"))?;
         let to = to.entry(list).or_insert_with(|| Array::new().into()).as_array_mut();
-        let to = to.with_context(|| format!("`{list}` in {MANIFEST} is no list"))?;
-        from.into_iter().for_each(|from| add_paths(to, from));
+        add_paths(to.with_context(|| format!("`{list}` in {MANIFEST} is no list"))?, from);
     }
     ours.retain(|key, item| {
         let tables = INHERITED.iter().find(|(name, _)| *name == key).map(|(_, tables)| tables);

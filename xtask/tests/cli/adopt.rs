@@ -44,6 +44,14 @@ fn what_was_adopted_is_kept_up_to_date() {
 }
 
 #[test]
+fn a_failure_leaves_all_as_it_was() {
+    let Some(fixture) = checkouts() else { return };
+    let checkout = "kuasar-with-a-file-in-the-way";
+    expect(2, fixture.xtask(&["adopt", checkout, "--from", "home", "--yes"]));
+    assert_eq!(git(&fixture, checkout, "status --porcelain --untracked-files=all"), "");
+}
+
+#[test]
 fn without_git_there_is_nothing_to_go_by() {
     let Some(fixture) = checkouts() else { return };
     std::fs::remove_dir_all(fixture.path("kuasar/.git")).unwrap();
