@@ -79,8 +79,7 @@ fn every_page_is_one_that_groff_reads_without_a_word() {
         let output =
             run(shell(&fixture, "groff", &["-man", "-ww", "-Tutf8", page.to_str().unwrap()]));
         assert_eq!(stderr(&output), "");
-        let words = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words.contains("cargo xtask"), "{page:?}: {words}");
+        assert!(stdout(&output).contains("General Commands Manual"), "{page:?}");
     }
 }
 
