@@ -1,5 +1,6 @@
 //! `cargo xtask`: tailors, builds, checks, stages and boots Kuasar's guest kernels.
 
+mod adopt;
 mod boot;
 mod cmd;
 mod contract;

@@ -58,16 +58,16 @@ impl Workspace {
     /// # Errors
     /// If there is no Cargo workspace here, or its guest-kernel metadata does not parse.
     pub(crate) fn read(shell: &Shell) -> Result<Self> {
-        let command = MetadataCommand::new().no_deps().cargo_command();
-        let output = shell.run(command, Duration::from_secs(60))?;
-        if !output.success() {
-            return Err(anyhow::anyhow!("{}", output.stderr.trim()))
-                .context("failed to read the workspace with `cargo metadata`")
-                .hint(|| "run this inside a Kuasar workspace");
-        }
-        let metadata =
-            MetadataCommand::parse(&output.stdout).context("failed to read `cargo metadata`")?;
-        Self::from_metadata(&metadata)
+        let metadata = metadata(shell, Utf8Path::new("."));
+        Self::from_metadata(&metadata.hint(|| "run this inside a Kuasar workspace")?)
+    }
+
+    /// Reads the workspace around a folder.
+    ///
+    /// # Errors
+    /// If there is no Cargo workspace, or its guest-kernel metadata does not parse.
+    pub(crate) fn around(shell: &Shell, folder: &Utf8Path) -> Result<Self> {
+        Self::from_metadata(&metadata(shell, folder)?)
     }
 
     fn from_metadata(metadata: &Metadata) -> Result<Self> {
@@ -117,6 +117,16 @@ impl Workspace {
             .or_else(|| dirs().next())
             .unwrap_or_else(|| self.root.clone())
     }
+}
+
+fn metadata(shell: &Shell, folder: &Utf8Path) -> Result<Metadata> {
+    let command = MetadataCommand::new().no_deps().current_dir(folder).cargo_command();
+    let output = shell.run(command, Duration::from_secs(60))?;
+    if !output.success() {
+        return Err(anyhow::anyhow!("{}", output.stderr.trim()))
+            .context("failed to read the workspace with `cargo metadata`");
+    }
+    MetadataCommand::parse(&output.stdout).context("failed to read `cargo metadata`")
 }
 
 fn bin_names(package: &Package) -> Vec<String> {

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli {
+    mod adopt;
     mod boot;
     mod build;
+    mod completions;
     mod configs;
     mod consoles;
     mod contract;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 21] = [
+const STAGES: [&str; 22] = [
     "workspace",
     "plan",
     "operand",
@@ -27,6 +27,7 @@ const STAGES: [&str; 21] = [
     "measure",
     "size",
     "minimize",
+    "adopt",
     "report",
 ];
 

@@ -1,14 +1,17 @@
 //! One file a subcommand: its arguments and `run`, which composes stages and decides nothing.
 
+mod adopt;
 mod args;
 mod boot;
 mod check;
 mod ci;
+mod completions;
 mod confirm;
 mod diff;
 mod edit;
 mod explain;
 mod kernel;
+mod man;
 mod measure;
 mod minimize;
 mod plan;
@@ -128,16 +131,22 @@ pub(crate) enum Command {
     Kernel(kernel::KernelArgs),
     /// Boot an image in QEMU and let the guest tell what it can do
     Boot(boot::BootArgs),
+    /// Bring this project into a checkout of Kuasar: its files, and what the workspace and Makefile need
+    Adopt(adopt::AdoptArgs),
     /// Resolve lists on kernel sources and show what does not come out as asked; builds nothing
     Check(check::CheckArgs),
     /// Take every step of the test: format, lint, tests, real builds, real boots
     Ci(ci::CiArgs),
+    /// Print what makes a shell complete `xtask` and `cargo xtask`
+    Completions(completions::CompletionsArgs),
     /// Show which symbols differ between two kernels, lists, trees or .config files, and why
     Diff(diff::DiffArgs),
     /// Open a kernel's configuration in the tree's menus, and take what was changed into the fragments
     Edit(edit::EditArgs),
     /// Say why a symbol has its value, and what would turn it on
     Explain(explain::ExplainArgs),
+    /// Write manual pages, one for each subcommand
+    Man(man::ManArgs),
     /// Say how big a kernel is, how long it takes to its init, what memory it costs, and what grew
     Measure(measure::MeasureArgs),
     /// Show which lines of the fragments kernels can do without, and what that would save
@@ -159,11 +168,14 @@ impl Command {
         match self {
             Command::Kernel(args) => args.run(ctx),
             Command::Boot(args) => args.run(ctx),
+            Command::Adopt(args) => args.run(ctx),
             Command::Check(args) => args.run(ctx),
             Command::Ci(args) => args.run(ctx),
+            Command::Completions(args) => args.run(ctx),
             Command::Diff(args) => args.run(ctx),
             Command::Edit(args) => args.run(ctx),
             Command::Explain(args) => args.run(ctx),
+            Command::Man(args) => args.run(ctx),
             Command::Measure(args) => args.run(ctx),
             Command::Minimize(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),

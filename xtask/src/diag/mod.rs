@@ -1,6 +1,7 @@
 //! The only place that words errors and findings for people: what an error carries beside its
 //! message, and how a failed run is told. What a run that goes well says is in `tell`.
 
+mod adopted;
 mod breach;
 mod compared;
 mod explained;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::shell::Interrupted;
 
+pub(crate) use adopted::tell_adoption;
 pub(crate) use breach::tell_breaches;
 pub(crate) use compared::{compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
@@ -29,8 +31,8 @@ pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
 pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
-    plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited, tell_mended,
-    tell_needless, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
+    diff, plan_table, print_result, tell_built, tell_choices, tell_dot_config, tell_edited,
+    tell_mended, tell_needless, tell_no_overlay, tell_plan, tell_refused, tell_resolved,
 };
 
 /// An error with what to do next.

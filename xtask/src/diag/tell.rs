@@ -178,13 +178,17 @@ pub(crate) fn tell_mended<'a>(
 
 /// Shows what changes in fragments.
 pub(crate) fn tell_edited(progress: Progress, edited: &[Edited]) {
-    for Edited { path, before, after } in edited {
-        let diff = TextDiff::from_lines(before, after);
-        let name = path.as_str().trim_start_matches('/');
-        let (old, new) = (format!("a/{name}"), format!("b/{name}"));
-        progress
-            .say(diff.unified_diff().context_radius(2).header(&old, &new).to_string().trim_end());
+    for edited in edited {
+        progress.say(diff(edited).trim_end());
     }
+}
+
+/// A file's edits as a unified diff.
+pub(crate) fn diff(Edited { path, before, after }: &Edited) -> String {
+    let name = path.as_str().trim_start_matches('/');
+    let (old, new) = (format!("a/{name}"), format!("b/{name}"));
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff().context_radius(2).header(&old, &new).to_string()
 }
 
 /// Says what in a `.config` was not understood. Its lines are counted through all files given.

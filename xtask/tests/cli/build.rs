@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::consoles::sources;
 use super::fixture::{Fixture, bzimage, expect};
 
 fn manifest(fixture: &Fixture) -> serde_json::Value {
@@ -35,6 +36,27 @@ fn makes_an_image_and_says_what_it_is() {
     assert_eq!(manifest["type"], "micro");
     assert_eq!(manifest["fragments"], serde_json::json!(["base.conf"]));
     assert_eq!(manifest["size"], 2048);
+}
+
+#[test]
+fn a_plan_names_the_key_that_the_manifest_will() {
+    let fixture = Fixture::new();
+    sources(&fixture);
+    let target = ["--type", "micro", "--arch", "x86_64", "--source", "whole"];
+    let planned = || {
+        let mut plan = fixture.xtask(&["plan", "--keys", "--format", "json"]);
+        plan.args(target);
+        let planned: serde_json::Value = serde_json::from_str(&expect(0, plan).0).unwrap();
+        planned["keys"][0].clone()
+    };
+    let before = planned();
+    assert_eq!(before["hypervisor"], "stratovirt");
+    let mut kernel = fixture.xtask(&["kernel"]);
+    kernel.args(target);
+    expect(0, kernel);
+    assert_eq!(manifest(&fixture)["key"], before["key"]);
+    fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_INET=y\n");
+    assert_ne!(planned()["key"], before["key"]);
 }
 
 #[test]

@@ -17,21 +17,25 @@ fn consoles() {
         let unhashed = |text: String, (hash, name): &(String, &str)| {
             text.replace(hash, name).replace(&hash[..12], name)
         };
-        let mut transcript = String::new();
-        for line in std::fs::read_to_string(path).unwrap().lines() {
-            let Some(arguments) = line.strip_prefix("$ xtask ") else {
-                let _ = writeln!(transcript, "{line}");
-                continue;
-            };
-            let arguments: Vec<&str> = arguments.split(' ').collect();
-            let output = run(fixture.xtask(&arguments));
-            let code = output.status.code().unwrap_or(-1);
-            let _ = writeln!(transcript, "{line}\n{}{}? {code}", stderr(&output), stdout(&output));
-        }
-        let root = fixture.path("").canonicalize().unwrap();
-        let transcript = without_path(&transcript, &root);
+        let transcript = transcript(&fixture, path);
         insta::assert_snapshot!(hashes.iter().fold(transcript, unhashed));
     });
+}
+
+/// What a console's command lines print, with their exit codes.
+pub(super) fn transcript(fixture: &Fixture, console: &Path) -> String {
+    let mut transcript = String::new();
+    for line in std::fs::read_to_string(console).unwrap().lines() {
+        let Some(arguments) = line.strip_prefix("$ xtask ") else {
+            let _ = writeln!(transcript, "{line}");
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let output = run(fixture.xtask(&arguments));
+        let code = output.status.code().unwrap_or(-1);
+        let _ = writeln!(transcript, "{line}\n{}{}? {code}", stderr(&output), stdout(&output));
+    }
+    without_path(&transcript, &fixture.path("").canonicalize().unwrap())
 }
 
 /// One of each that an entry can say; the tiny tree refutes the last.
@@ -74,7 +78,7 @@ fn without_path(text: &str, root: &Path) -> String {
 
 /// Pins of the tiny tree's tarball, whole and not, of a commit of it, and of a release. Gives the hashes
 /// in the messages, which change with the compressor's version, and what stands for them.
-fn sources(fixture: &Fixture) -> [(String, &'static str); 3] {
+pub(super) fn sources(fixture: &Fixture) -> [(String, &'static str); 3] {
     let gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
     let mut archive = tar::Builder::new(gzip);
     archive.mode(tar::HeaderMode::Deterministic);

@@ -116,7 +116,7 @@ pub(super) fn expect(code: i32, command: Command) -> (String, String) {
     (out, err)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
