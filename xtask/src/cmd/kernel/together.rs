@@ -59,6 +59,10 @@ fn chains<'a, 'b>(variants: &'a [Variant<'b>]) -> Vec<Vec<&'a Variant<'b>>> {
             None => chains.push(vec![variant]),
         }
     }
+    // Those first that others can begin with.
+    for chain in &mut chains {
+        chain.sort_by_key(|variant| variant.object_tree().is_none());
+    }
     chains
 }
 
