@@ -20,4 +20,5 @@ mod cli {
     mod real_boot;
     mod real_tree;
     mod size;
+    mod together;
 }

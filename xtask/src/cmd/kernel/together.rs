@@ -3,6 +3,7 @@
 //! Those of one arch come one after another, each beginning with what the one before left; the chains of
 //! several arches run at the same time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -33,9 +34,13 @@ pub(super) fn produce(
         let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
         threads.into_iter().map(join).collect::<Vec<_>>()
     });
+    let mut results: BTreeMap<String, _> =
+        results.into_iter().flat_map(Result::unwrap_or_default).collect();
     let mut all = vec![];
-    for (name, result) in results.into_iter().flat_map(Result::unwrap_or_default) {
-        match result {
+    for variant in variants {
+        let name = variant.order.name();
+        let died = || Err(anyhow!("failed to make {name}: the thread that made it died"));
+        match results.remove(&name).unwrap_or_else(died) {
             Err(error) if error.is::<Interrupted>() || variants.len() == 1 => return Err(error),
             Err(error) => {
                 let failure = Failure::new(&error);
