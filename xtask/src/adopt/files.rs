@@ -34,12 +34,16 @@ pub(crate) fn tracked(
     paths: impl Iterator<Item = &'static str>,
 ) -> Result<Files> {
     let sh = &shell.sh;
-    let listed = git(shell, root, cmd!(sh, "git ls-files -z -- {paths...}"))
+    let wanted: Vec<&str> = paths.collect();
+    let asked = &wanted;
+    let listed = git(shell, root, cmd!(sh, "git ls-files -z -- {asked...}"))
         .with_context(|| format!("failed to list what git tracks in {root}"))?;
     let paths = listed.split_terminator('\0').map(Utf8PathBuf::from);
     let files = read(root, paths.clone())?;
     let gone = paths.into_iter().find(|path| !files.contains_key(path));
     ensure!(gone.is_none(), "git tracks {}, which is gone from {root}", gone.unwrap_or_default());
+    let untracked = wanted.iter().find(|path| !files.keys().any(|file| file.starts_with(path)));
+    ensure!(untracked.is_none(), "git tracks no {} in {root}", untracked.unwrap_or(&""));
     Ok(files)
 }
 

@@ -202,7 +202,7 @@ const SAMPLES_TIMED: usize = 5;
 /// Measures one kernel.
 ///
 /// # Errors
-/// If it could not be measured at all: no QEMU, no compiler, no image, a guest that does not report,
+/// If it could not be measured at all: a console that nobody hears, no QEMU, no compiler, no image, a guest that does not report,
 /// or KVM was asked for and does not work here.
 pub(crate) fn measure(
     shell: &Shell,
@@ -211,6 +211,11 @@ pub(crate) fn measure(
     settings: &Settings<'_>,
 ) -> Result<Measurement> {
     let (machine, made) = (subject.machine, subject.made.as_ref());
+    let emulated = machine.arch == Arch::Aarch64 && settings.accel == AccelChoice::Tcg;
+    if settings.console == Some(Console::Semihosting) && !emulated {
+        return Err(anyhow!("failed to measure {}: nobody hears semihosting", subject.name))
+            .hint(|| "it is for aarch64 under --accel tcg, where it needs no --console");
+    }
     let vmlinux = made.map(|made| made.obj.join("vmlinux")).filter(|path| path.is_file());
     let sizes = size::of(&subject.image, vmlinux.as_deref())?;
     let vmm = vmm_version(shell, &machine.program()).hint(|| get_qemu(machine.arch))?;

@@ -84,6 +84,8 @@ fn a_guest_that_tells_nothing_gives_no_figure() {
     }
     let (_, err) = expect(2, start(&fixture, &[], "echo Decompressing Linux..."));
     assert!(err.contains("Decompressing Linux..."), "{err}");
+    let (_, err) = expect(2, start(&fixture, &["--console", "semihosting"], "exec sleep 100"));
+    assert!(err.contains("nobody hears semihosting"), "{err}");
     let (_, err) = expect(2, start(&fixture, &["--deadline", "1"], "exec sleep 100"));
     assert!(err.contains("init told nothing: killed after 1 s"), "{err}");
 }
