@@ -6,10 +6,15 @@ use std::fmt;
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use vmm_kernel::FileRecord;
 
 use crate::diag::{BadInput, BadInputs, Hint};
+use crate::hash;
 use crate::plan::Target;
 use crate::workspace::Workspace;
+
+/// What of the conf dir translates fragments for older trees.
+pub(crate) const HISTORY: &str = "history.toml";
 
 /// A line of a fragment, as `path:line`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,6 +135,24 @@ pub(crate) fn read(
     assignments.extend(on_top);
     let fragments = [base, overlay].concat();
     Ok(Requested { assignments, repeated, fragments, overlay_missing })
+}
+
+/// What decides a target's `.config` beside the tree, as it is now: its list, its fragments, and the
+/// history where the conf dir has one.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(crate) fn inputs(
+    conf_dir: &Utf8Path,
+    target: &Target,
+    fragments: &[Utf8PathBuf],
+) -> Result<Vec<FileRecord>> {
+    let history = Some(Utf8PathBuf::from(HISTORY)).filter(|name| conf_dir.join(name).is_file());
+    let names = [&target.list].into_iter().chain(fragments).chain(&history);
+    let record = |path: &Utf8PathBuf| {
+        Ok(FileRecord { path: path.clone(), sha256: hash::of_file(&conf_dir.join(path))? })
+    };
+    names.map(record).collect()
 }
 
 /// Reads a list alone, wherever it is, and its fragments. Each symbol comes once.

@@ -7,10 +7,9 @@ use toml::Spanned;
 use vmm_kernel::Arch;
 
 use crate::diag::BadInput;
+use crate::fragment::HISTORY as FILE;
 use crate::source::KernelVersion;
 use crate::workspace::Workspace;
-
-const FILE: &str = "history.toml";
 
 /// One entry; at least one of `was`, `since`, `until` and `vendor` is there.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
+use vmm_kernel::ImageFormat;
+use xshell::cmd;
 
 use crate::diag::Hint;
 use crate::progress::Progress;
@@ -210,6 +212,25 @@ pub(crate) fn packer(dot_config: &str) -> Option<(&'static str, &'static str)> {
         .lines()
         .filter_map(|line| line.strip_prefix("CONFIG_KERNEL_")?.strip_suffix("=y"));
     chosen.filter_map(|name| PACKERS.iter().find(|packer| packer.0 == name)).next().copied()
+}
+
+/// What packs such an image says of its version; its output is part of the image. None where nothing packs.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn packer_version(
+    shell: &Shell,
+    format: ImageFormat,
+    dot_config: &str,
+) -> Result<Option<String>> {
+    let packer = packer(dot_config).filter(|_| format == ImageFormat::BzImage);
+    let Some((_, program)) = packer.filter(|(_, program)| on_path(shell, program)) else {
+        return Ok(None);
+    };
+    let asked = shell.run(cmd!(shell.sh, "{program} --version"), Duration::from_secs(20))?;
+    // bzip2 says it on stderr.
+    let said = asked.stdout + &asked.stderr;
+    Ok(said.lines().find(|line| !line.trim().is_empty()).map(str::to_owned))
 }
 
 /// How many objects a first build makes, for its time left: a line through three builds that were

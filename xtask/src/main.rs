@@ -27,6 +27,7 @@ mod source;
 mod stage;
 mod toolchain;
 mod variant;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;

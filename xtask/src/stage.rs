@@ -10,6 +10,7 @@ use rustix::fs::{Access, access};
 use serde::Serialize;
 use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
 
+use crate::diag::Hint;
 use crate::hash;
 
 /// All that decides an image; the key of a target is its hash.
@@ -36,6 +37,22 @@ pub(crate) fn manifest_path(image: &Utf8Path) -> Utf8PathBuf {
 /// The manifest beside an image; none if there is none that can be read.
 pub(crate) fn read_manifest(image: &Utf8Path) -> Option<Manifest> {
     serde_json::from_slice(&std::fs::read(manifest_path(image)).ok()?).ok()
+}
+
+/// The manifest beside an image that has to have one.
+///
+/// # Errors
+/// If it is not there, or is none that this tool can read.
+pub(crate) fn demand_manifest(image: &Utf8Path) -> Result<Manifest> {
+    let path = manifest_path(image);
+    let failed = || format!("failed to read manifest {path}");
+    let bytes = std::fs::read(&path).with_context(failed).hint(|| {
+        "it says what the image was made of: take it along wherever the image goes, or make the \
+         image anew with `cargo xtask kernel`"
+    })?;
+    serde_json::from_slice(&bytes).with_context(failed).hint(|| {
+        "another version of this tool wrote it, or it was changed: `cargo xtask kernel` writes it anew"
+    })
 }
 
 /// The image is there with exactly this manifest, and is what that says. The key alone would not

@@ -28,6 +28,13 @@ pub struct Manifest {
     pub config_sha256: String,
     /// List and overlays, relative to the conf dir.
     pub fragments: Vec<Utf8PathBuf>,
+    /// The files of the conf dir that decided the `.config`, as they were: list, fragments, history.
+    /// Nothing in a manifest of a tool that did not record them.
+    #[serde(default)]
+    pub inputs: Vec<FileRecord>,
+    /// First line of the `--version` of what packed a bzImage.
+    #[serde(default)]
+    pub packer: Option<String>,
     /// Requested symbols that the image does without (`--allow-missing`).
     pub missing: Vec<String>,
     /// Capabilities of the contract that the image does without (`--allow-breach`).
@@ -48,6 +55,14 @@ pub struct SourceRecord {
     pub sha256: String,
     /// Patches applied, in order.
     pub patches: Vec<String>,
+}
+
+/// A file by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Relative to the conf dir.
+    pub path: Utf8PathBuf,
+    pub sha256: String,
 }
 
 /// What compiled it.

@@ -183,7 +183,7 @@ impl SourceArgs {
         })
     }
 
-    fn pin(&self, sources: &Sources) -> Result<Pin> {
+    pub(super) fn pin(&self, sources: &Sources) -> Result<Pin> {
         sources.pin(self.source.as_deref())?.without(&self.no_patch)
     }
 

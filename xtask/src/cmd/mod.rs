@@ -19,6 +19,7 @@ mod resolve;
 mod setup;
 mod size;
 mod source;
+mod verify;
 
 use std::io::IsTerminal;
 
@@ -161,6 +162,8 @@ pub(crate) enum Command {
     Size(size::SizeArgs),
     /// Fetch, list and verify the pinned kernel sources
     Source(source::SourceArgs),
+    /// Build a staged image again from its manifest, and compare bit for bit
+    Verify(verify::VerifyArgs),
 }
 
 impl Command {
@@ -183,6 +186,7 @@ impl Command {
             Command::Setup(args) => args.run(ctx),
             Command::Size(args) => args.run(ctx),
             Command::Source(args) => args.run(ctx),
+            Command::Verify(args) => args.run(ctx),
         }
     }
 }

@@ -11,6 +11,7 @@ mod kconfig;
 mod minimized;
 mod reversed;
 mod tell;
+mod verified;
 
 use std::fmt;
 
@@ -35,6 +36,7 @@ pub(crate) use tell::{
     tell_edited, tell_mended, tell_needless, tell_no_overlay, tell_plan, tell_refused,
     tell_resolved,
 };
+pub(crate) use verified::{differences_text, tell_obstacles};
 
 /// An error with what to do next.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The setup header of an x86 bzImage; offsets and meanings are those of the tree's
 //! Documentation/arch/x86/boot.rst.
 
+use std::ops::Range;
+
 use anyhow::{Result, bail};
 use vmm_kernel::{Arch, ImageFormat};
 
@@ -17,12 +19,27 @@ const ENTRY_64: u64 = 0x200;
 
 const SECTOR: u64 = 512;
 
-pub(super) fn read(head: &[u8], size: u64) -> Result<Checked> {
-    let setup = match field::<1>(head, 0x1f1)? {
+/// Where in the file the code for real mode ends.
+fn setup(head: &[u8]) -> Result<u64> {
+    let sectors = match field::<1>(head, 0x1f1)? {
         [0] => 4,
         [sectors] => u64::from(sectors),
     };
-    let setup = (setup + 1) * SECTOR;
+    Ok((sectors + 1) * SECTOR)
+}
+
+/// Where the code for real mode ends, and where the packed kernel lies, in bytes of the file.
+///
+/// # Errors
+/// If the setup header is cut short.
+pub(crate) fn payload(head: &[u8]) -> Result<(u64, Range<u64>)> {
+    let setup = setup(head)?;
+    let start = setup + u64::from(u32_at(head, 0x248)?);
+    Ok((setup, start..start + u64::from(u32_at(head, 0x24c)?)))
+}
+
+pub(super) fn read(head: &[u8], size: u64) -> Result<Checked> {
+    let (setup, payload) = payload(head)?;
     let code = u64::from(u32_at(head, 0x1f4)?) * 16;
     reaches("the code that its setup header announces", Some(setup + code), size)?;
 
@@ -34,9 +51,7 @@ pub(super) fn read(head: &[u8], size: u64) -> Result<Checked> {
             "it speaks boot protocol {protocol}; a 64-bit entry needs a bzImage of 2.12 or later"
         );
     }
-    let (payload, length) = (u32_at(head, 0x248)?, u32_at(head, 0x24c)?);
-    let payload_end = setup + u64::from(payload) + u64::from(length);
-    reaches("its compressed kernel", Some(payload_end), size)?;
+    reaches("its compressed kernel", Some(payload.end), size)?;
 
     let load = u64::from(u32_at(head, 0x214)?);
     let preferred = u64::from_le_bytes(field(head, 0x258)?);

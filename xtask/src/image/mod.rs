@@ -13,6 +13,7 @@ mod tests;
 
 use vmm_kernel::ImageFormat;
 
+pub(crate) use bzimage::payload as payload_of_bzimage;
 pub(crate) use check::{Checked, Wanted, check, readable};
 pub(crate) use make::make;
 

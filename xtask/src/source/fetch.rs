@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use camino::Utf8Path;
+use vmm_kernel::SourceRecord;
 
 use super::debian::Lists;
 use super::listing::Listing;
@@ -136,6 +137,16 @@ impl<'a> FetchPlan<'a> {
             sha256: sha256.to_owned(),
             patches: self.pinned_patches.clone(),
         }
+    }
+
+    /// What the tree of the locked version is.
+    pub(super) fn record(&self) -> Option<SourceRecord> {
+        self.locked.as_ref().map(|locked| SourceRecord {
+            name: self.pin.name.clone(),
+            version: locked.version.clone(),
+            sha256: locked.sha256.clone(),
+            patches: self.patches.records(),
+        })
     }
 
     /// Name of the tree in the cache. A version of Debian's may have a colon, which kbuild refuses.

@@ -23,6 +23,7 @@ mod tests;
 
 use anyhow::{Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
+use vmm_kernel::SourceRecord;
 
 use self::fetch::FetchPlan;
 use self::store::Stored;
@@ -56,13 +57,15 @@ pub(crate) struct State {
     pub(crate) locked: Option<Locked>,
     /// The locked version, unpacked.
     pub(crate) tree: Option<Tree>,
+    /// What the tree of the locked version is, here or not.
+    pub(crate) record: Option<SourceRecord>,
 }
 
 /// Looks up a pin in the lock and in the cache.
 pub(crate) fn state(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<State> {
     let plan = FetchPlan::new(sources, pin, cache)?;
     let tree = plan.unpacked()?.map(Stored::tree).transpose()?;
-    Ok(State { locked: plan.locked, tree })
+    Ok(State { tree, record: plan.record(), locked: plan.locked })
 }
 
 /// The tree of a pin, if it is here.

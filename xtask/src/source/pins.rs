@@ -108,6 +108,10 @@ impl Pin {
         Ok(Pin { left_out: left_out.to_vec(), ..self.clone() })
     }
 
+    pub(crate) fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// Names of the patches that are applied, in order.
     pub(crate) fn patch_names(&self) -> Result<Vec<String>> {
         let patches = self.all_patches()?.without(&self.left_out);

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
-use vmm_kernel::{ImageFormat, Manifest};
+use vmm_kernel::{FileRecord, ImageFormat, Manifest};
 
 use super::{Action, KernelArgs, Outcome, wanted};
 use crate::cmd::Context;
@@ -16,7 +16,7 @@ use crate::hash;
 use crate::history::History;
 use crate::image;
 use crate::inputs;
-use crate::kbuild::{Build, Jobs, copy_object_tree};
+use crate::kbuild::{Build, Jobs, copy_object_tree, packer_version};
 use crate::lock::Lock;
 use crate::plan::Target;
 use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
@@ -32,6 +32,7 @@ pub(super) struct Order<'a> {
     pub(super) targets: Vec<&'a Target>,
     formats: Vec<ImageFormat>,
     requested: Requested,
+    inputs: Vec<FileRecord>,
     pub(super) toolchain: Toolchain,
 }
 
@@ -48,11 +49,12 @@ impl<'a> Order<'a> {
         if let Some(overlay) = &requested.overlay_missing {
             diag::tell_no_overlay(ctx.progress, conf_dir, overlay, first);
         }
+        let inputs = fragment::inputs(conf_dir, first, &requested.fragments)?;
         let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
         let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
         formats.sort();
         formats.dedup();
-        Ok(Order { targets, formats, requested, toolchain })
+        Ok(Order { targets, formats, requested, inputs, toolchain })
     }
 
     pub(super) fn name(&self) -> String {
@@ -261,7 +263,7 @@ impl<'a> Variant<'a> {
         target: &Target,
         built: bool,
     ) -> Result<Outcome> {
-        let manifest = self.manifest(record, target)?;
+        let manifest = self.manifest(ctx, record, target)?;
         let image = self.folder.image(target.format);
         let mut changed = stage_at(ctx, &image, &manifest, &target.stage)?;
         let installed = args.installed(target);
@@ -284,7 +286,7 @@ impl<'a> Variant<'a> {
         self.breaches.iter().filter(of).map(|one| one.capability.clone()).collect()
     }
 
-    fn manifest(&self, record: &Record, target: &Target) -> Result<Manifest> {
+    fn manifest(&self, ctx: &Context, record: &Record, target: &Target) -> Result<Manifest> {
         let made = record.images.get(&target.format);
         let made = made.with_context(|| format!("no {} image was made", target.format))?;
         let config_sha256 = hash::of_bytes(&record.resolved.dot_config);
@@ -313,6 +315,8 @@ impl<'a> Variant<'a> {
             tool_version: TOOL_VERSION.to_owned(),
             config_sha256,
             fragments: self.order.requested.fragments.clone(),
+            inputs: self.order.inputs.clone(),
+            packer: packer_version(&ctx.shell, target.format, &record.resolved.dot_config)?,
             missing: record.resolved.findings.iter().map(missing).collect(),
             breaches: self.breaches_of(target),
             choices: target.choices.clone(),
