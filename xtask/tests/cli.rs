@@ -14,6 +14,7 @@ mod cli {
     mod edit;
     mod fixture;
     mod kept;
+    mod launcher;
     mod measure;
     mod minimize;
     mod own_vmm;
