@@ -129,7 +129,7 @@ impl Build<'_> {
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
         let mut make = Command::from(make.arg("V=1").args(targets));
         let _own = self.jobs.take(self.shell)?;
-        self.jobs.share_with(&mut make);
+        self.jobs.share_with(self.shell, self.toolchain, &mut make)?;
         let mut errors = vec![];
         let finished = self.shell.stream(make, DEADLINE, Some(log), |stream, line| {
             if stream == Stream::Stderr {

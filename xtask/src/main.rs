@@ -12,6 +12,7 @@ mod history;
 mod image;
 mod inputs;
 mod kbuild;
+mod launcher;
 mod lock;
 mod measure;
 mod minimize;

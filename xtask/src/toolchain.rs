@@ -79,6 +79,11 @@ impl Toolchain {
         KbuildArch::new(self.arch.kbuild(), &self.prefix)
     }
 
+    /// The compilers of the kernel, and of the programs that its build runs.
+    pub(crate) fn compilers(&self) -> Vec<String> {
+        vec![self.tool("gcc"), "gcc".to_owned(), "g++".to_owned()]
+    }
+
     pub(crate) fn tool(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }

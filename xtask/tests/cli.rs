@@ -15,6 +15,7 @@ mod cli {
     mod faults;
     mod fixture;
     mod kept;
+    mod launcher;
     mod measure;
     mod minimize;
     mod own_vmm;

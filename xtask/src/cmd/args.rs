@@ -11,7 +11,9 @@ use vmm_kernel::{Arch, KernelType};
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
 use crate::kbuild::Jobs;
+use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
+use crate::shell::Shell;
 use crate::source::{self, Pin, Sources, Tree, Wanted};
 use crate::workspace::Workspace;
 
@@ -216,19 +218,24 @@ impl SourceArgs {
     }
 }
 
-/// How many objects are compiled at once.
+/// How many objects are compiled at once, and by what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobsArgs {
     /// Compile this many objects at once [default: one a core]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Compile through this program, which has its settings from its own environment
+    #[arg(long, value_enum)]
+    pub(super) launcher: Option<Launcher>,
 }
 
 impl JobsArgs {
     /// # Errors
-    /// If what makes share cannot be made.
-    pub(crate) fn budget(&self) -> Result<Jobs> {
+    /// If what makes share cannot be made, or the launcher is not there.
+    pub(crate) fn budget(&self, shell: &Shell, workspace: &Workspace) -> Result<Jobs> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Jobs::new(self.jobs.map_or_else(cores, usize::from))
+        let masquerade = |launcher| Masquerade::new(shell, launcher, &workspace.work);
+        let launched_by = self.launcher.map(masquerade).transpose()?;
+        Jobs::new(self.jobs.map_or_else(cores, usize::from), launched_by)
     }
 }

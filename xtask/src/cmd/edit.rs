@@ -117,7 +117,7 @@ impl EditArgs {
             return Err(anyhow!("there is no terminal to open {menus} on"))
                 .hint(|| "--config takes a .config that was changed elsewhere");
         }
-        let uses = Uses { boot: false, edit: true };
+        let uses = Uses { edit: true, ..Uses::default() };
         let missing = setup::missing(&ctx.shell, &[toolchain.arch], uses)?;
         if let Some(need) = missing.into_iter().find(|need| need.edit) {
             return Err(anyhow!("{menus} is compiled with {}, which is not here", need.probe))

@@ -20,6 +20,7 @@ use crate::image::Wanted;
 use crate::lock::Lock;
 use crate::plan::{Target, plan};
 use crate::resolve::{Breach, Finding, Kconfigs};
+use crate::setup::Uses;
 use crate::stage;
 use crate::variant::Folder;
 use crate::workspace::Workspace;
@@ -106,8 +107,10 @@ impl KernelArgs {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
         if self.setup {
-            setup::install_for_kernel(ctx, &plan.arches(), self.yes)?;
+            let uses = Uses { boot: true, launcher: self.jobs.launcher, ..Uses::default() };
+            setup::install_for_kernel(ctx, &plan.arches(), uses, self.yes)?;
         }
+        let jobs = self.jobs.budget(&ctx.shell, &workspace)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
         let contract = Contract::read(&workspace, &plan.conf_dir)?;
         self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
@@ -137,7 +140,7 @@ impl KernelArgs {
             ctx.print(&obstacles, |_| String::new())?;
             return Ok(Answer::No);
         }
-        let site = Site { args: &self, tree: &tree, jobs: &self.jobs.budget()? };
+        let site = Site { args: &self, tree: &tree, jobs: &jobs };
         let results = together::produce(ctx, site, &variants)?;
         ctx.print(&results, |results| results.iter().map(Produced::describe).collect())?;
         Ok(if results.iter().any(Produced::failed) { Answer::Failed } else { Answer::Yes })

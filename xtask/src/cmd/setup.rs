@@ -8,6 +8,7 @@ use vmm_kernel::Arch;
 use crate::cmd::args::parse;
 use crate::cmd::{Answer, Context, confirm};
 use crate::diag::Hint;
+use crate::launcher::Launcher;
 use crate::setup::{self, Installation, Manager, Missing, Surveyed, Uses};
 
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(crate) struct SetupArgs {
     /// Also what `edit` needs to open menuconfig
     #[arg(long)]
     edit: bool,
+    /// Also this program to compile through
+    #[arg(long, value_enum)]
+    launcher: Option<Launcher>,
 }
 
 impl SetupArgs {
@@ -35,7 +39,7 @@ impl SetupArgs {
             named if !named.is_empty() => named,
             _ => vec![Arch::host().hint(|| "name the guests' with --arch")?],
         };
-        let uses = Uses { boot: !self.no_boot, edit: self.edit };
+        let uses = Uses { boot: !self.no_boot, edit: self.edit, launcher: self.launcher };
         let surveyed = setup::survey(&ctx.shell, &arches, uses)?;
         let manager = Manager::detect(&ctx.shell);
         ctx.print(&surveyed, |surveyed| table(surveyed, manager))?;
@@ -53,8 +57,12 @@ impl SetupArgs {
 }
 
 /// Installs what a build and a boot of guests of `arches` lack. Without a terminal there is nobody to ask.
-pub(crate) fn install_for_kernel(ctx: &Context, arches: &[Arch], yes: bool) -> Result<()> {
-    let uses = Uses { boot: true, edit: false };
+pub(crate) fn install_for_kernel(
+    ctx: &Context,
+    arches: &[Arch],
+    uses: Uses,
+    yes: bool,
+) -> Result<()> {
     let missing = setup::missing(&ctx.shell, arches, uses)?;
     if missing.is_empty() {
         return Ok(());

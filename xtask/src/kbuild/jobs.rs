@@ -1,4 +1,4 @@
-//! One budget of jobs for all builds of a run, by make's own jobserver.
+//! One budget of jobs for all builds of a run, by make's own jobserver, and what launches their compilers.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,11 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jobserver::{Acquired, Client};
 
+use crate::launcher::Masquerade;
 use crate::shell::Shell;
+use crate::toolchain::Toolchain;
 
 /// How many objects may be compiled at once, by however many makes.
 #[derive(Debug, Clone)]
-pub(crate) struct Jobs(Client);
+pub(crate) struct Jobs {
+    client: Client,
+    launched_by: Option<Masquerade>,
+}
 
 /// How often a build that waits looks whether a job is free, and whether the user wants to stop.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -18,8 +23,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 impl Jobs {
     /// # Errors
     /// If the pipe that makes share cannot be made.
-    pub(crate) fn new(count: usize) -> Result<Self> {
-        Client::new(count).map(Jobs).context("failed to make a jobserver")
+    pub(crate) fn new(count: usize, launched_by: Option<Masquerade>) -> Result<Self> {
+        let client = Client::new(count).context("failed to make a jobserver")?;
+        Ok(Jobs { client, launched_by })
     }
 
     /// Waits for the job that a make takes for its own, and gives it back when that is dropped.
@@ -29,8 +35,8 @@ impl Jobs {
     pub(super) fn take(&self, shell: &Shell) -> Result<Acquired> {
         loop {
             shell.check_interrupt()?;
-            if self.0.available().context("failed to ask the jobserver")? > 0 {
-                return self.0.acquire().context("failed to take a job");
+            if self.client.available().context("failed to ask the jobserver")? > 0 {
+                return self.client.acquire().context("failed to take a job");
             }
             std::thread::sleep(PAUSE);
         }
@@ -39,11 +45,23 @@ impl Jobs {
     /// A make that was killed gives back nothing: whoever waits for it is to see that all is over.
     pub(super) fn wake(&self) {
         // Without a pipe to write to, nobody waits on it.
-        let _ = self.0.release_raw();
+        let _ = self.client.release_raw();
     }
 
-    /// Has a make ask here for each job beyond its own.
-    pub(super) fn share_with(&self, make: &mut Command) {
-        self.0.configure_make(make);
+    /// Has a make ask here for each job beyond its own, and compile through what launches compilers.
+    ///
+    /// # Errors
+    /// If that cannot be put in its way.
+    pub(super) fn share_with(
+        &self,
+        shell: &Shell,
+        toolchain: &Toolchain,
+        make: &mut Command,
+    ) -> Result<()> {
+        self.client.configure_make(make);
+        if let Some(masquerade) = &self.launched_by {
+            make.env("PATH", masquerade.path(shell, &toolchain.compilers())?);
+        }
+        Ok(())
     }
 }

@@ -184,7 +184,7 @@ mod tests {
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
         let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
         let (shell, progress) = (Shell::for_tests(), Progress::Silent);
-        let jobs = Jobs::new(1).unwrap();
+        let jobs = Jobs::new(1, None).unwrap();
         let bench = |tree| Bench {
             shell: &shell,
             progress,

@@ -14,6 +14,7 @@ use serde::Serialize;
 use vmm_kernel::Arch;
 use xshell::cmd;
 
+use crate::launcher::Launcher;
 use crate::shell::Shell;
 use crate::toolchain::{on_path, which};
 
@@ -34,6 +35,8 @@ pub(crate) struct Uses {
     pub(crate) boot: bool,
     /// With the tree's own menus.
     pub(crate) edit: bool,
+    /// Through this.
+    pub(crate) launcher: Option<Launcher>,
 }
 
 /// One thing that is needed and not there.

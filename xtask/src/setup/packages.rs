@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
 use super::{Manager, Uses};
+use crate::launcher::Launcher;
 
 const DATA: &str = include_str!("packages.toml");
 
@@ -27,6 +28,8 @@ pub(crate) struct Need {
     pub(crate) boot: bool,
     /// Not needed to build, only to edit.
     pub(crate) edit: bool,
+    /// Needed only where this is to launch compilers.
+    pub(crate) launcher: Option<Launcher>,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -94,7 +97,10 @@ impl Need {
             self.guest.is_none_or(|guest| guest == *arch)
                 && self.foreign.is_none_or(|foreign| foreign == (host != Some(*arch)))
         };
-        (uses.boot || !self.boot) && (uses.edit || !self.edit) && arches.iter().any(guest)
+        (uses.boot || !self.boot)
+            && (uses.edit || !self.edit)
+            && (uses.launcher == self.launcher || self.launcher.is_none())
+            && arches.iter().any(guest)
     }
 }
 
@@ -119,6 +125,7 @@ struct RawNeed {
     boot: bool,
     #[serde(default)]
     edit: bool,
+    launcher: Option<Launcher>,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -137,6 +144,6 @@ fn validate(raw: RawNeed) -> Result<Need> {
         }
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
-    let RawNeed { why, guest, foreign, boot, edit, packages, .. } = raw;
-    Ok(Need { probe, why, guest, foreign, boot, edit, packages })
+    let RawNeed { why, guest, foreign, boot, edit, launcher, packages, .. } = raw;
+    Ok(Need { probe, why, guest, foreign, boot, edit, launcher, packages })
 }

@@ -11,7 +11,7 @@ const MANAGERS: [Manager; 4] = [Manager::Apt, Manager::Dnf, Manager::Zypper, Man
 
 fn wanted(host: Arch, guest: Arch, boot: bool) -> Vec<String> {
     let all = needs().unwrap().into_iter();
-    all.filter(|need| need.applies(Some(host), &[guest], Uses { boot, edit: false }))
+    all.filter(|need| need.applies(Some(host), &[guest], Uses { boot, ..Uses::default() }))
         .map(|need| need.probe.to_string())
         .collect()
 }
@@ -22,7 +22,7 @@ fn the_data_is_sound() {
         assert!(need.why.ends_with('.') && !need.why.contains('\n'), "{need:?}");
         let brought = |manager| need.package(manager, "").or(need.krate()).is_some();
         assert!(brought(Manager::Apt), "{need:?}");
-        let cross = need.foreign == Some(true);
+        let cross = need.foreign == Some(true) || need.launcher.is_some();
         for manager in MANAGERS {
             assert!(cross || brought(manager), "{manager:?} lacks {}", need.probe);
         }

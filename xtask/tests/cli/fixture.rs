@@ -77,6 +77,31 @@ impl Fixture {
         self.write("fragments/contract.toml", &wanted);
     }
 
+    /// A folder with what PATH leads to, but for programs whose names begin so.
+    pub(super) fn programs_without(&self, hidden: &[&str]) -> PathBuf {
+        let programs = self.path("programs");
+        std::fs::create_dir(&programs).unwrap();
+        for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+            for program in std::fs::read_dir(folder).into_iter().flatten() {
+                let (path, name) = (program.as_ref().unwrap().path(), program.unwrap().file_name());
+                if !hidden.iter().any(|hidden| name.to_str().unwrap().starts_with(hidden)) {
+                    // The first on PATH stays.
+                    let _ = std::os::unix::fs::symlink(path, programs.join(name));
+                }
+            }
+        }
+        programs
+    }
+
+    /// A program before all others on PATH; gives that PATH.
+    pub(super) fn program(&self, name: &str, script: &str) -> String {
+        let file = format!("first/{name}");
+        self.write(&file, &format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(self.path(&file), Permissions::from_mode(0o755)).unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        format!("{}:{path}:{}", self.path("first").display(), self.path("foreign-tools").display())
+    }
+
     pub(super) fn xtask(&self, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));

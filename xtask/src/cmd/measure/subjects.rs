@@ -356,7 +356,7 @@ impl<'a> Yard<'a> {
             toolchain: &toolchain,
             obj: folder.obj(),
             log: folder.log(),
-            jobs: &args.jobs.budget()?,
+            jobs: &args.jobs.budget(&ctx.shell, workspace)?,
             name: order.name.clone(),
             close_up: !order.peer,
         };

@@ -29,7 +29,7 @@ impl MinimizeArgs {
     ) -> Result<Vec<LeftOut>> {
         let folder = folder(yard, field);
         let _lock = Lock::take(&ctx.shell, ctx.progress, &folder)?;
-        let jobs = self.jobs.budget()?;
+        let jobs = self.jobs.budget(&ctx.shell, yard.workspace)?;
         let bench = self.bench(ctx, field, (&folder, &jobs));
         bench.set_up(&yard.folder(field).obj())?;
         let mut lines: Vec<&&Line> = question.iter().collect();
@@ -59,7 +59,7 @@ impl MinimizeArgs {
     ) -> Result<Least> {
         let folder = folder(yard, field);
         let _lock = Lock::take(&ctx.shell, ctx.progress, &folder)?;
-        let jobs = self.jobs.budget()?;
+        let jobs = self.jobs.budget(&ctx.shell, yard.workspace)?;
         let bench = self.bench(ctx, field, (&folder, &jobs));
         bench.set_up(&yard.folder(field).obj())?;
         let guest = |target| Guest { target, checks: boot::asked(&yard.contract, target, &[]) };

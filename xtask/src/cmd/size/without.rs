@@ -52,7 +52,7 @@ impl SizeArgs {
             toolchain: &subject.toolchain,
             obj: folder.obj(),
             log: folder.log(),
-            jobs: &self.jobs.budget()?,
+            jobs: &self.jobs.budget(&ctx.shell, workspace)?,
             name: name.clone(),
             close_up: true,
         };
