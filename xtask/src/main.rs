@@ -18,6 +18,7 @@ mod minimize;
 mod operand;
 mod plan;
 mod progress;
+mod refresh;
 mod report;
 mod resolve;
 mod setup;
