@@ -13,7 +13,7 @@ use crate::measure::{Comparison, Measurement};
 
 pub(crate) use ahead::{Ahead, Change, Kernel, Kind, Outlook, changes};
 pub(crate) use finished::{Finished, Seen};
-pub(crate) use proposal::{Proposal, entries, proposals};
+pub(crate) use proposal::{Proposal, entries, newcomers, proposals};
 
 /// All that came of a refresh.
 #[derive(Debug, Serialize)]

@@ -1,10 +1,12 @@
 //! What a history file does not say of symbols that the new tree lacks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use vmm_kernel::Arch;
 
 use super::Kernel;
-use crate::fragment::Place;
+use crate::fragment::{Assignment, Place};
 use crate::history::short;
 use crate::resolve::Successor;
 
@@ -102,6 +104,36 @@ impl Proposal {
             ),
         }
     }
+}
+
+/// The entries of the symbols in new lines that the old tree lacks, as [`entries`] has them.
+pub(crate) fn newcomers(kernels: &[Kernel<'_>], lines: &[Assignment]) -> String {
+    let mut all: BTreeMap<&str, (BTreeSet<Arch>, String)> = BTreeMap::new();
+    for Kernel { old, new, .. } in kernels {
+        for Assignment { symbol, .. } in lines {
+            let knows = |name: &str| old.kconfig.model.defined(name).is_some();
+            let told = || old.history.explain(symbol, old.arch, old.version, knows).is_some();
+            let Some(about) = new.kconfig.about(symbol) else { continue };
+            if knows(symbol) || told() {
+                continue;
+            }
+            let (was, is) = (short(old.version), short(new.version));
+            let path = about.place.path;
+            let entry = format!(
+                "since = \"{is}\"\nevidence = \"{path} has it in {is}, no file in {was}\"\n"
+            );
+            let (arches, _) = all.entry(symbol).or_insert_with(|| (BTreeSet::new(), entry));
+            arches.insert(new.arch);
+        }
+    }
+    let entry = |(symbol, (arches, rest)): (&str, (BTreeSet<Arch>, String))| {
+        let arch = match arches.first().filter(|_| arches.len() == 1) {
+            Some(arch) => format!("arch = \"{arch}\"\n"),
+            None => String::new(),
+        };
+        format!("\n[[symbol]]\nname = \"{symbol}\"\n{arch}{rest}")
+    };
+    all.into_iter().map(entry).collect()
 }
 
 /// The entries of renamed symbols, for the end of `history.toml`; nothing where there are none.

@@ -13,11 +13,12 @@ use crate::cmd::args::{SourceArgs, typed};
 use crate::cmd::check::{CheckArgs, Order, Row, edits};
 use crate::contract::Contract;
 use crate::diag;
-use crate::edit::{self, Edited};
+use crate::edit::{self, Edit, Edited};
+use crate::fragment;
 use crate::history::{self, History};
 use crate::lock::Lock;
 use crate::plan::Plan;
-use crate::refresh::{Ahead, Kernel, Outlook, Proposal, changes, entries, proposals};
+use crate::refresh::{Ahead, Kernel, Outlook, Proposal, changes, entries, newcomers, proposals};
 use crate::resolve::{Ground, Kconfig, Kconfigs, On, Subject};
 use crate::source::{self, Pin, Sources, Tree, Unfit, try_patches};
 use crate::workspace::Workspace;
@@ -162,8 +163,17 @@ impl<'a> Road<'a> {
         let more = if file.exists() { entries(proposals) } else { String::new() };
         let amended = history.clone().with(&more)?;
         let foretold = self.rows(fields, &amended, contract);
-        let mut edited = edit::edit(&workspace.root, &edits(&foretold, true))?;
+        let edits = edits(&foretold, true);
+        let mut edited = edit::edit(&workspace.root, &edits)?;
         edited.retain(|one| one.before != one.after);
+        let mut lines = vec![];
+        for Edit { at, text, .. } in &edits {
+            lines.extend(fragment::parse_fragment(&at.path, text)?);
+        }
+        let kernels: Vec<Kernel<'_>> =
+            fields.iter().map(|field| self.kernel(field, &amended)).collect();
+        let newcomers = if file.exists() { newcomers(&kernels, &lines) } else { String::new() };
+        let more = more + &newcomers;
         if !more.is_empty() {
             let path = workspace.shown(&file).to_owned();
             edited.push(Edited { path, after: format!("{before}{more}"), before });
