@@ -3,22 +3,25 @@
 # `merge_config.sh -r -n` and `make`, as build-kernel.sh calls them (out of tree, so that the tree
 # stays clean for both), and the tree's own conf without anything around it.
 #
-#   ci/bench/run.sh [--no-cold] [TREE]
+#   ci/bench/run.sh [--no-cold | --four] [TREE]
 #
 # TREE is an unpacked, clean Linux tree; left out, it is the default pinned source. --no-cold leaves
-# out the two whole builds, and with them all that needs one. Prints seconds and the ratio of the two.
+# out the two whole builds, and with them all that needs one; --four takes four kernels instead, micro and
+# mini for both arches, at once here and one after another there. Prints seconds and the ratio of the two.
 # The builds of this tool's own that it makes below target/ are removed, and what was in bin/ comes back.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cold=yes
-if [ "${1:-}" = --no-cold ]; then cold=no; shift; fi
+what=one
+case ${1:-} in
+--no-cold | --four) what=${1#--} && shift ;;
+esac
 cargo xtask --version >/dev/null
 [ $# -gt 0 ] || cargo xtask source fetch >&2
 tree=$(realpath "${1:-$(cargo xtask source path)}")
 
 builds() { find target/guest-kernel/build -mindepth 2 -maxdepth 2 2>/dev/null | sort || true; } # None in a fresh checkout.
-staged="bin/vmlinux.bin bin/vmlinux.bin.json"
+staged=$(for image in bin/vmlinux.bin bin/{stratovirt,qemu}-{x86_64,aarch64}/vmlinux.bin; do echo $image $image.json; done)
 leave() {
     builds | comm -13 <(echo "$before") - | xargs --no-run-if-empty rm -rf
     for file in $staged; do
@@ -31,7 +34,7 @@ before=$(builds)
 work=$(mktemp -d)
 mkdir "$work/bin"
 for file in $staged; do
-    if [ -e "$file" ]; then cp -p "$file" "$work/$file"; fi
+    if [ -e "$file" ]; then install -Dp "$file" "$work/$file"; fi
 done
 trap leave EXIT
 cp -r fragments "$work/conf"
@@ -63,6 +66,23 @@ prepare_conf() {
 conf() { (cd "$obj" && . "$work/environment" && KCONFIG_ALLCONFIG=$work/asked scripts/kconfig/conf -s --allnoconfig Kconfig); }
 script() { merge && make -s -C "$tree" O="$obj" ARCH=x86_64 -j"$(nproc)" bzImage >/dev/null; }
 
+four() {
+    cargo xtask --quiet kernel --arch x86_64,aarch64 --hypervisor stratovirt,qemu --kernel-dir "$tree" \
+        --kernel-conf-dir "$work/conf" >/dev/null
+}
+script_four() {
+    local arch cross target
+    for list in "$work"/conf/{micro,mini}-kernel-{x86_64,aarch64}.list; do
+        obj=$work/${list##*/} && mkdir -p "$obj"
+        case $list in
+        *aarch64*) arch=arm64 target=Image cross=(CROSS_COMPILE=aarch64-linux-gnu- LD=ld.lld) ;;
+        *) arch=x86_64 target=bzImage cross=() ;;
+        esac
+        fragments | (cd "$tree" && env ARCH=$arch "${cross[@]}" xargs scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null
+        make -s -C "$tree" O="$obj" ARCH=$arch "${cross[@]}" -j"$(nproc)" $target >/dev/null
+    done
+}
+
 seconds() { # COMMAND: how long it takes, to the millisecond
     local start end
     start=$(date +%s%N)
@@ -85,14 +105,24 @@ row() { # NAME OURS THEIRS [TIMES]: the median of each, taken in turns
     awk -v name="$1" -v a="$ours" -v b="$theirs" 'BEGIN { printf "%-28s %10.3f %10.3f %8.3f\n", name, a, b, a / b }'
 }
 
-printf '%-28s %10s %10s %8s\n' "micro x86_64, seconds" xtask other ratio
+heading() { printf '%-28s %10s %10s %8s\n' "$1, seconds" xtask other ratio; }
+
+if [ $what = four ]; then
+    heading "four kernels"
+    row "build, cold" four script_four
+    row "second run, nothing to do" four script_four
+    echo CONFIG_IKCONFIG=y >>"$work/conf/base.conf"
+    row "one fragment changed" four script_four
+    exit 0
+fi
+heading "micro x86_64"
 row "resolve, first time" resolve_cold merge
 row "resolve, again" resolve merge 5
 row "the same through cargo" resolve_by_cargo merge 5
 prepare_conf
 row "resolve, against conf" resolve conf 5
 row "the same, nothing cached" resolve_cold conf 5
-[ $cold = yes ] || exit 0
+[ $what = one ] || exit 0
 row "build, cold" kernel script
 row "second run, nothing to do" kernel script
 echo CONFIG_IKCONFIG=y >"$work/conf/one-symbol.conf"

@@ -1,6 +1,8 @@
 //! The files of a kernel tree that a build read, so that an edit to one of them is never missed and
 //! a run with nothing to do costs a `stat` each.
 
+mod stale;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::hash;
+
+pub(crate) use stale::{are_from_the_future, remove_stale};
 
 /// Paths are relative to the tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +134,15 @@ impl Inputs {
         file.map(|(path, _)| path.as_path()).or_else(|| folder().map(|(path, _)| path.as_path()))
     }
 
+    /// Whether the build read this file, and as it is now.
+    pub(crate) fn knows(&self, tree: &Utf8Path, name: &Utf8Path) -> bool {
+        let path = tree.join(name);
+        self.files.get(name).is_some_and(|known| {
+            Stamp::of(&path) == Some(known.stamp)
+                || hash::of_file(&path).is_ok_and(|sha256| sha256 == known.sha256)
+        })
+    }
+
     /// Hash of the names and contents of all files: a tree's identity as far as a build sees it.
     pub(crate) fn identity(&self) -> String {
         let lines = self.files.iter().map(|(path, input)| format!("{} {path}\n", input.sha256));
@@ -188,21 +201,13 @@ fn unnamed_in(tree: &Utf8Path, folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 const KCONFIG_NAMES: &str = "include/config/auto.conf.cmd";
 
 fn named_in_commands(tree: &Utf8Path, obj: &Utf8Path) -> Result<BTreeSet<Utf8PathBuf>> {
-    // kbuild spells the tree by its real path.
-    let real = tree.canonicalize_utf8().with_context(|| format!("failed to find {tree}"))?;
-    let prefix = format!("{real}/");
+    let prefix = real_prefix(tree)?;
     let kconfig_names = obj.join(KCONFIG_NAMES);
     let mut names = BTreeSet::new();
-    for entry in WalkDir::new(obj) {
-        let entry = entry.with_context(|| format!("failed to list object tree {obj}"))?;
-        if !entry.file_name().to_string_lossy().ends_with(".cmd") {
-            continue;
-        }
-        let path = entry.path();
-        let bytes =
-            std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-        let relative = path == kconfig_names.as_std_path();
-        for word in String::from_utf8_lossy(&bytes).split_ascii_whitespace() {
+    for command in commands(obj)? {
+        let (path, text) = command?;
+        let relative = path == kconfig_names;
+        for word in text.split_ascii_whitespace() {
             if let Some(name) = word.strip_prefix(&prefix) {
                 insert_file(tree, name, &mut names);
             } else if relative && !word.starts_with('/') {
@@ -214,12 +219,40 @@ fn named_in_commands(tree: &Utf8Path, obj: &Utf8Path) -> Result<BTreeSet<Utf8Pat
     Ok(names)
 }
 
-/// Words of a command line can carry a shell's punctuation, and can be folders.
+/// How kbuild's commands spell the tree: by its real path.
+fn real_prefix(tree: &Utf8Path) -> Result<String> {
+    let real = tree.canonicalize_utf8().with_context(|| format!("failed to find {tree}"))?;
+    Ok(format!("{real}/"))
+}
+
+/// The files in which kbuild keeps its commands and what they depend on, with what they hold.
+fn commands(obj: &Utf8Path) -> Result<impl Iterator<Item = Result<(Utf8PathBuf, String)>>> {
+    ensure!(obj.is_dir(), "failed to list object tree {obj}: it is no folder");
+    let failed = move || format!("failed to list object tree {obj}");
+    let entries = WalkDir::new(obj).into_iter().map(move |entry| entry.with_context(failed));
+    let read = |path: Utf8PathBuf| {
+        let bytes = std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
+        Ok((path, String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    Ok(entries.filter_map(move |entry| match entry.map(|entry| entry.into_path()) {
+        Ok(path) => {
+            let path = Utf8PathBuf::from_path_buf(path).ok()?;
+            (path.extension() == Some("cmd")).then(|| read(path))
+        }
+        Err(error) => Some(Err(error)),
+    }))
+}
+
 fn insert_file(tree: &Utf8Path, word: &str, names: &mut BTreeSet<Utf8PathBuf>) {
-    let name = Utf8Path::new(word.trim_end_matches([';', ')', '\'', '"', ',', ':']));
+    let name = without_punctuation(word);
     if !names.contains(name) && tree.join(name).is_file() {
         names.insert(normal(name));
     }
+}
+
+/// Words of a command line can carry a shell's punctuation, and can be folders.
+fn without_punctuation(word: &str) -> &Utf8Path {
+    Utf8Path::new(word.trim_end_matches([';', ')', '\'', '"', ',', ':']))
 }
 
 /// `a/b/../c` as `a/c`: the same file counts once.

@@ -256,12 +256,17 @@ impl Failure {
         };
         let command = log.lines().rev().find(makes).map(|line| line.trim().to_owned());
         let said = |line: &&String| !line.contains("***") && !line.trim().is_empty();
-        let said: Vec<String> = errors.iter().filter(said).cloned().collect();
+        let mut said: Vec<String> = errors.iter().filter(said).cloned().collect();
+        // Of a program that died nobody else speaks.
+        let ends = errors.iter().find_map(|line| line.split_once("*** [")?.1.split_once("] "));
+        said.extend(ends.filter(|end| !end.1.starts_with("Error ")).map(|end| end.1.to_owned()));
         Failure { target, command, last: said[said.len().saturating_sub(15)..].to_vec() }
     }
 
     fn hint(&self, log: &Utf8Path) -> String {
-        match self.last.iter().any(|line| line.contains("No space left on device")) {
+        // A shell that has no room for what it prints calls that an I/O error.
+        let of_disk = ["No space left on device", "I/O error"];
+        match self.last.iter().any(|line| of_disk.iter().any(|told| line.contains(told))) {
             true => format!("make room on the disk that holds {log}, then run this again"),
             false => format!("the whole log is {log}"),
         }
@@ -296,6 +301,13 @@ mod tests {
         assert_eq!(failure.target.as_deref(), Some("kernel/fork.o"));
         assert_eq!(failure.command.as_deref(), Some("gcc -c -o kernel/fork.o /t/kernel/fork.c"));
         assert_eq!(failure.last, errors[..1]);
+    }
+
+    #[test]
+    fn how_a_compiler_died_is_told() {
+        let died = "make[2]: *** [/t/scripts/Makefile.build:250: kernel/fork.o] Segmentation fault";
+        let failure = Failure::parse("", &[died.to_owned()]);
+        assert_eq!(failure.last, ["Segmentation fault"]);
     }
 
     #[test]

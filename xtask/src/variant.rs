@@ -148,6 +148,10 @@ impl Record {
         formats.iter().all(|format| self.images.contains_key(format))
     }
 
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
     fn read(folder: &Folder) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(folder.record()).ok()?).ok()
     }

@@ -12,6 +12,7 @@ mod cli {
     mod consoles;
     mod contract;
     mod edit;
+    mod faults;
     mod fixture;
     mod kept;
     mod measure;

@@ -180,6 +180,10 @@ const CAUSES: &[(&str, &str)] = &[
         "linux kernel too old",
         "QEMU takes the file for no kernel: give a bzImage or, with a PVH note, an ELF vmlinux",
     ),
+    (
+        "unsupported machine type",
+        "QEMU 4.2 is the first with a microvm machine; `cargo xtask setup` installs the distribution's",
+    ),
     ("Could not access KVM", "give --accel tcg, or give yourself access to /dev/kvm"),
     ("Cannot allocate memory", "give the guest less memory with --memory"),
 ];

@@ -208,6 +208,14 @@ pub(crate) fn tell_refused(progress: Progress, flags: &[String]) {
     ));
 }
 
+pub(crate) fn tell_clock_set_back(progress: Progress, name: &str, obj: &Utf8Path) {
+    let cause = format!("{obj} is from the future, as if the clock had been set back");
+    warn(
+        progress,
+        format!("{cause}: make would take what is old for new, so {name} is built anew"),
+    );
+}
+
 pub(crate) fn tell_built(progress: Progress, name: &str, objects: u64, elapsed: Duration) {
     progress.say(format!("built {name}: {objects} objects in {} s", elapsed.as_secs()));
 }

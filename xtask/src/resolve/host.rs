@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::kept::Basis;
 use crate::shell::Shell;
 
 /// For one command of `$(shell …)`.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Stands where a command has no answer yet; a word to Kconfig, as answers are.
 const UNANSWERED: &str = "__unanswered__";
@@ -30,6 +30,9 @@ pub(super) struct TreeHost<'a> {
     pub environment: Environment,
     pub answers: RefCell<Answers>,
     pub basis: RefCell<Basis>,
+    pub deadline: Duration,
+    /// Commands that came to no end, which nobody waits for twice, and why.
+    pub hung: RefCell<BTreeMap<String, String>>,
 }
 
 impl TreeHost<'_> {
@@ -39,9 +42,11 @@ impl TreeHost<'_> {
         let blind = Blind { host: self, commands: RefCell::default() };
         kconfig::parse(&blind, "Kconfig", dialect);
         let commands: Vec<String> = blind.commands.into_inner().into_iter().collect();
-        let answers = ask_all(self.shell, &self.environment, &self.there, &commands);
-        for (command, printed) in answers {
-            self.answers.borrow_mut().insert(&command, &printed);
+        for (command, answer) in Asking::of(self).ask_all(self.shell, &commands) {
+            match answer {
+                Ok(printed) => self.answers.borrow_mut().insert(&command, &printed),
+                Err(why) => drop(self.hung.borrow_mut().insert(command, why)),
+            }
         }
     }
 
@@ -49,7 +54,10 @@ impl TreeHost<'_> {
         if let Some(known) = self.answers.borrow().get(command) {
             return Ok(known.to_owned());
         }
-        let printed = ask(self.shell, &self.environment, &self.there, command)?;
+        if let Some(why) = self.hung.borrow().get(command) {
+            return Err(why.clone());
+        }
+        let printed = Asking::of(self).ask(self.shell, command)?;
         self.answers.borrow_mut().insert(command, &printed);
         Ok(printed)
     }
@@ -61,44 +69,45 @@ impl TreeHost<'_> {
     }
 }
 
-fn ask(
-    shell: &Shell,
-    environment: &Environment,
-    there: &Utf8Path,
-    command: &str,
-) -> Result<String, String> {
-    let mut run: Command = cmd!(shell.sh, "sh -c {command}").into();
-    for name in Environment::foreign() {
-        run.env_remove(name);
-    }
-    run.current_dir(there).envs(&environment.variables);
-    let run = shell.run(run, DEADLINE).map_err(|error| format!("{error:#}"))?;
-    if run.timed_out { Err(run.how()) } else { Ok(run.stdout) }
+/// What threads share that ask.
+struct Asking<'a> {
+    environment: &'a Environment,
+    there: &'a Utf8Path,
+    deadline: Duration,
 }
 
-/// The answers of those that have one, on all processors.
-fn ask_all(
-    shell: &Shell,
-    environment: &Environment,
-    there: &Utf8Path,
-    commands: &[String],
-) -> Vec<(String, String)> {
-    let next = AtomicUsize::new(0);
-    let asking = |shell: Shell| {
-        let mut answers = vec![];
-        while let Some(command) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // What fails is asked again in its turn, and told there.
-            let Ok(printed) = ask(&shell, environment, there, command) else { continue };
-            answers.push((command.clone(), printed));
+impl<'a> Asking<'a> {
+    fn of(host: &'a TreeHost<'_>) -> Self {
+        Asking { environment: &host.environment, there: &host.there, deadline: host.deadline }
+    }
+
+    fn ask(&self, shell: &Shell, command: &str) -> Result<String, String> {
+        let mut run: Command = cmd!(shell.sh, "sh -c {command}").into();
+        for name in Environment::foreign() {
+            run.env_remove(name);
         }
-        answers
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let shells = (0..threads).filter_map(|_| shell.for_thread().ok());
-        let running: Vec<_> = shells.map(|shell| scope.spawn(|| asking(shell))).collect();
-        running.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
-    })
+        run.current_dir(self.there).envs(&self.environment.variables);
+        let run = shell.run(run, self.deadline).map_err(|error| format!("{error:#}"))?;
+        if run.timed_out { Err(run.how()) } else { Ok(run.stdout) }
+    }
+
+    /// On all processors.
+    fn ask_all(&self, shell: &Shell, commands: &[String]) -> Vec<(String, Result<String, String>)> {
+        let next = AtomicUsize::new(0);
+        let asking = |shell: Shell| {
+            let mut answers = vec![];
+            while let Some(command) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
+                answers.push((command.clone(), self.ask(&shell, command)));
+            }
+            answers
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            let shells = (0..threads).filter_map(|_| shell.for_thread().ok());
+            let running: Vec<_> = shells.map(|shell| scope.spawn(|| asking(shell))).collect();
+            running.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        })
+    }
 }
 
 impl Host for TreeHost<'_> {
@@ -151,5 +160,39 @@ impl Host for Blind<'_> {
         let own = self.host.environment.variables.get(name);
         let foreign = || TreeHost::foreign_variable(name).flatten().map(Cow::Owned);
         own.map(|own| Cow::Borrowed(own.as_str())).or_else(foreign)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::resolve::kept::Basis;
+
+    #[test]
+    fn a_command_that_hangs_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let kconfig =
+            "config A\n\tdef_bool $(shell,sleep 100)\n\nconfig B\n\tdef_bool $(shell,sleep 100)\n";
+        std::fs::write(dir.join("Kconfig"), kconfig).unwrap();
+        let shell = Shell::for_tests();
+        let host = TreeHost {
+            shell: &shell,
+            dir,
+            there: dir.to_owned(),
+            environment: Environment { variables: BTreeMap::new(), identity: String::new() },
+            answers: RefCell::new(Answers::read(dir.join("answers"), dir)),
+            basis: RefCell::new(Basis::new()),
+            deadline: Duration::from_secs(1),
+            hung: RefCell::default(),
+        };
+        let start = Instant::now();
+        host.foresee(Dialect::of(6, 12));
+        let (_, problems) = kconfig::parse(&host, "Kconfig", Dialect::of(6, 12));
+        assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+        let told = format!("{:?}", problems.first().unwrap().problem);
+        assert!(told.contains("sleep 100") && told.contains("1 s"), "{told}");
     }
 }

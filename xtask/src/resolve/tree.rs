@@ -10,7 +10,7 @@ use kconfig::{Dialect, Host, Location, Model, Severity};
 
 use super::answers::Answers;
 use super::environment::Environment;
-use super::host::TreeHost;
+use super::host::{DEADLINE, TreeHost};
 use super::kept::{self, Basis};
 use crate::diag::{BadInputs, Quote, bad_kconfig};
 use crate::fragment::Place;
@@ -52,8 +52,16 @@ impl Kconfig {
         if let Some(model) = kept::read(&path, &tree.dir, known) {
             return Ok(Kconfig::new(model, tree));
         }
-        let basis = RefCell::new(Basis::new());
-        let mut host = TreeHost { shell, dir: &tree.dir, there, environment, answers, basis };
+        let mut host = TreeHost {
+            shell,
+            dir: &tree.dir,
+            there,
+            environment,
+            answers,
+            basis: RefCell::new(Basis::new()),
+            deadline: DEADLINE,
+            hung: RefCell::default(),
+        };
         for (variable, command) in host.environment.version_texts() {
             let text = host.shell(&command).unwrap_or_default();
             let text = text.trim_end_matches('\n').replace('#', "");

@@ -73,7 +73,7 @@ pub(super) fn inspect(dir: &Utf8Path) -> Result<KernelVersion> {
 fn check_path(dir: &Utf8Path) -> Result<()> {
     let dir = real(dir);
     if is_split(&dir) {
-        return Err(anyhow!("kernel tree `{dir}` has a space or a colon in its path"))
+        return Err(anyhow!("kernel tree `{dir}` has white space or a colon in its path"))
             .hint(|| "kbuild cannot build from there, nor through a symlink: move the tree");
     }
     Ok(())
@@ -83,7 +83,7 @@ fn check_path(dir: &Utf8Path) -> Result<()> {
 pub(crate) fn check_work(work: &Utf8Path) -> Result<()> {
     let work = real(work);
     if is_split(&work) {
-        return Err(anyhow!("work folder `{work}` has a space or a colon in its path"))
+        return Err(anyhow!("work folder `{work}` has white space or a colon in its path"))
             .hint(|| "kbuild cannot build there: set CARGO_TARGET_DIR to a folder without them");
     }
     Ok(())
@@ -92,7 +92,7 @@ pub(crate) fn check_work(work: &Utf8Path) -> Result<()> {
 /// kbuild splits lists of paths at blanks and colons (top Makefile: "source directory cannot
 /// contain spaces or colons").
 fn is_split(dir: &Utf8Path) -> bool {
-    dir.as_str().contains([' ', '\t', ':'])
+    dir.as_str().contains(|letter: char| letter.is_whitespace() || letter == ':')
 }
 
 /// The path that kbuild sees and writes down: it follows symlinks. As it is where there is nothing.
@@ -197,10 +197,10 @@ mod tests {
         let (_keep, dir) = temp();
         let dir = dir.join("my tree");
         put_tree(&dir, "6.1.5");
-        assert!(refusal(&dir).contains("space or a colon"));
+        assert!(refusal(&dir).contains("white space or a colon"));
         let link = dir.with_file_name("link");
         std::os::unix::fs::symlink(&dir, &link).unwrap();
-        assert!(refusal(&link).contains("my tree` has a space or a colon"));
+        assert!(refusal(&link).contains("my tree` has white space or a colon"));
     }
 
     #[test]

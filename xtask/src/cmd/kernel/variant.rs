@@ -15,6 +15,7 @@ use crate::fragment::{self, Requested};
 use crate::hash;
 use crate::history::History;
 use crate::image;
+use crate::inputs;
 use crate::kbuild::{Build, Jobs, copy_object_tree};
 use crate::lock::Lock;
 use crate::plan::Target;
@@ -186,6 +187,23 @@ impl<'a> Variant<'a> {
         Ok(())
     }
 
+    /// Leaves nothing in the object tree that make would wrongly take for new.
+    fn distrust_times(&self, ctx: &Context, tree: &Tree, before: Option<&Record>) -> Result<()> {
+        let obj = self.folder.obj();
+        if !obj.is_dir() {
+            return Ok(());
+        }
+        if inputs::are_from_the_future(&[obj.join("vmlinux"), self.folder.log()]) {
+            diag::tell_clock_set_back(ctx.progress, &self.order.name(), &obj);
+            return std::fs::remove_dir_all(&obj)
+                .with_context(|| format!("failed to remove {obj}"));
+        }
+        let known = before.map(Record::inputs);
+        inputs::remove_stale(&tree.dir, &obj, |file| {
+            known.is_some_and(|known| known.knows(&tree.dir, file))
+        })
+    }
+
     fn build(
         &self,
         ctx: &Context,
@@ -196,6 +214,7 @@ impl<'a> Variant<'a> {
         let before = Record::take(&self.folder)?;
         let start = Instant::now();
         let obj = self.folder.obj();
+        self.distrust_times(ctx, site.tree, before.as_ref())?;
         let build = Build {
             shell: &ctx.shell,
             progress: ctx.progress,
