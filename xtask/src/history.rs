@@ -165,6 +165,26 @@ impl History {
         self.entries.iter().filter(named).flat_map(|entry| &entry.was).map(String::as_str)
     }
 
+    /// The same with these entries, in the words of a history file.
+    ///
+    /// # Errors
+    /// If that is no history.
+    pub(crate) fn with(mut self, entries: &str) -> Result<Self> {
+        let more: Self = toml::from_str(entries).context("failed to read entries of a history")?;
+        self.entries.extend(more.entries);
+        Ok(self)
+    }
+
+    /// Symbols whose entries speak of none that a tree lacks. `lacked`: some tree knows it for none
+    /// of these arches.
+    pub(crate) fn needless(&self, lacked: impl Fn(&str, &[Arch]) -> bool) -> Vec<&str> {
+        let is_needless = |entry: &&Entry| match &entry.arch {
+            Some(arch) => !lacked(entry.name.get_ref(), &[*arch]),
+            None => !lacked(entry.name.get_ref(), Arch::ALL),
+        };
+        self.entries.iter().filter(is_needless).map(|entry| entry.name.get_ref().as_str()).collect()
+    }
+
     /// What becomes of a request for a symbol that a tree of `version` does not know; `knows`
     /// answers for other names.
     pub(crate) fn translate(
@@ -270,6 +290,20 @@ mod tests {
         assert_eq!(borrowed.newest_name("OLD"), "OLD");
         let (known, _) = borrowed.explain("NEW", Arch::X86_64, &version, |_| false).unwrap();
         assert!(matches!(known, Known::WentWith(_, Some("always in"))), "{known:?}");
+    }
+
+    #[test]
+    fn entries_of_what_all_trees_know_are_needless() {
+        let entry = |name: &str, more: &str| {
+            format!("[[symbol]]\nname = \"{name}\"\nuntil = \"6.1\"\nevidence = \"e\"\n{more}")
+        };
+        let more = [entry("BOTH", ""), entry("ARM", "arch = \"aarch64\""), entry("GONE", "")];
+        let history = History::default().with(&more.concat()).unwrap();
+        let known = [("BOTH", Arch::X86_64), ("ARM", Arch::X86_64)];
+        let lacked =
+            |name: &str, arches: &[Arch]| !arches.iter().any(|arch| known.contains(&(name, *arch)));
+        assert_eq!(history.needless(lacked), ["BOTH"]);
+        assert!(History::default().with("[[symbol]]\nname = \"A\"\n").is_err());
     }
 
     #[test]

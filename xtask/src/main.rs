@@ -19,6 +19,7 @@ mod minimize;
 mod operand;
 mod plan;
 mod progress;
+mod refresh;
 mod report;
 mod resolve;
 mod setup;

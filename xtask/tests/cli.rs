@@ -21,6 +21,7 @@ mod cli {
     mod own_vmm;
     mod real_boot;
     mod real_tree;
+    mod refresh;
     mod size;
     mod together;
 }

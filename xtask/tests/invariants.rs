@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 23] = [
+const STAGES: [&str; 24] = [
     "workspace",
     "plan",
     "operand",
@@ -29,6 +29,7 @@ const STAGES: [&str; 23] = [
     "size",
     "minimize",
     "adopt",
+    "refresh",
     "report",
 ];
 

@@ -218,6 +218,16 @@ impl SourceArgs {
     }
 }
 
+/// The arguments of a subcommand, as they are when these words follow it.
+///
+/// # Errors
+/// If it does not take them.
+pub(super) fn typed<A: Args>(words: &[impl AsRef<str>]) -> Result<A> {
+    let command = A::augment_args(clap::Command::new("xtask").no_binary_name(true));
+    let words = words.iter().map(|word| word.as_ref().to_owned());
+    Ok(A::from_arg_matches(&command.try_get_matches_from(words)?)?)
+}
+
 /// How many objects are compiled at once, and by what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobsArgs {
@@ -230,6 +240,13 @@ pub(crate) struct JobsArgs {
 }
 
 impl JobsArgs {
+    /// As they are typed.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let jobs = self.jobs.map(|jobs| format!("--jobs={jobs}"));
+        let launcher = self.launcher.map(|launcher| format!("--launcher={launcher}"));
+        jobs.into_iter().chain(launcher).collect()
+    }
+
     /// # Errors
     /// If what makes share cannot be made, or the launcher is not there.
     pub(crate) fn budget(&self, shell: &Shell, workspace: &Workspace) -> Result<Jobs> {

@@ -83,7 +83,8 @@ impl BootArgs {
         Ok(if records.iter().all(|record| record.passed) { Answer::Yes } else { Answer::No })
     }
 
-    fn boot(
+    /// Boots the target's image.
+    pub(super) fn boot(
         &self,
         ctx: &Context,
         workspace: &Workspace,

@@ -48,20 +48,20 @@ pub(crate) struct CheckArgs {
 
 /// What one list came to on one tree.
 #[derive(Debug, Serialize)]
-struct Row<'a> {
-    kernel: String,
+pub(super) struct Row<'a> {
+    pub(super) kernel: String,
     linux: String,
-    requested: usize,
+    pub(super) requested: usize,
     #[serde(flatten)]
-    resolved: Resolved,
+    pub(super) resolved: Resolved,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    mended: Vec<Mended>,
+    pub(super) mended: Vec<Mended>,
     /// Requests that change nothing here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     needless: Vec<Needless>,
     /// What it breaks of the contract.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    breaches: Vec<Breach>,
+    pub(super) breaches: Vec<Breach>,
     /// Where its requests stand, those that do not count too.
     #[serde(skip)]
     places: Vec<Place>,
@@ -138,10 +138,7 @@ impl CheckArgs {
     ) -> Result<Vec<Row<'a>>> {
         // A slip in a list is told before anything is fetched.
         let history = History::read(workspace, &plan.conf_dir)?;
-        let mut orders = vec![];
-        for targets in plan.variants() {
-            orders.push(self.order(ctx, workspace, plan, targets)?);
-        }
+        let orders = self.orders(ctx, workspace, plan)?;
         let mut rows = vec![];
         for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
@@ -151,6 +148,17 @@ impl CheckArgs {
             }
         }
         Ok(rows)
+    }
+
+    /// What each list asks for.
+    pub(super) fn orders<'a>(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        plan: &'a Plan,
+    ) -> Result<Vec<Order<'a>>> {
+        let variants = plan.variants().into_iter();
+        variants.map(|targets| self.order(ctx, workspace, plan, targets)).collect()
     }
 
     /// What `--want` names.
@@ -180,13 +188,13 @@ impl CheckArgs {
 }
 
 /// What one list asks for.
-struct Order<'a> {
-    kernel: String,
+pub(super) struct Order<'a> {
+    pub(super) kernel: String,
     /// Those whose kernel it is.
     targets: Vec<&'a Target>,
-    assignments: Vec<Assignment>,
+    pub(super) assignments: Vec<Assignment>,
     repeated: Vec<Repeated>,
-    toolchain: Toolchain,
+    pub(super) toolchain: Toolchain,
     /// Beside what the list asks for.
     wanted: Vec<Wanted>,
     /// Look for what mends the list, too.
@@ -194,32 +202,39 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn check(
+    pub(super) fn check(
         &self,
         ctx: &Context,
         (history, contract): (&History, &Contract),
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Row<'a>> {
-        let Order { kernel, targets, assignments, toolchain, .. } = self;
+        let Order { kernel, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
-        let resolved = resolve(&kconfig, &tree.version, toolchain.arch, history, assignments);
-        bar.finish_and_clear();
-        let requested = assignments.len();
-        diag::tell_resolved(ctx.progress, kernel, &tree.version, requested, &resolved);
-        let (asked, _) = translate(&kconfig, &tree.version, toolchain.arch, history, assignments);
         let (version, arch) = (&tree.version, toolchain.arch);
-        let ground = Ground { kconfig: &kconfig, version, arch, history };
+        let row = self.row(Ground { kconfig: &kconfig, version, arch, history }, contract);
+        bar.finish_and_clear();
+        diag::tell_resolved(ctx.progress, kernel, version, row.requested, &row.resolved);
+        diag::tell_breaches(ctx.progress, kernel, version, &row.breaches);
+        Ok(row)
+    }
+
+    /// What the list comes to, told nobody.
+    pub(super) fn row(&self, ground: Ground<'_>, contract: &Contract) -> Row<'a> {
+        let Order { kernel, targets, assignments, .. } = self;
+        let Ground { kconfig, version, arch, history } = ground;
+        let resolved = resolve(kconfig, version, arch, history, assignments);
+        let (asked, _) = translate(kconfig, version, arch, history, assignments);
         let breaches = breaches(ground, contract, targets, assignments, &resolved.dot_config);
-        diag::tell_breaches(ctx.progress, kernel, version, &breaches);
-        let mended = propose(&kconfig, history, &asked, &self.wanted(&resolved));
-        let needless = needless(&kconfig, &asked, &self.repeated);
+        let mended = propose(kconfig, history, &asked, &self.wanted(&resolved));
+        let needless = needless(kconfig, &asked, &self.repeated);
+        let requested = assignments.len();
         let all = assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment));
         let places = all.map(|one| one.place.clone()).collect();
-        let (kernel, linux) = (kernel.clone(), tree.version.to_string());
+        let (kernel, linux) = (kernel.clone(), version.to_string());
         let (version, targets) = (version.clone(), targets.clone());
-        Ok(Row {
+        Row {
             kernel,
             linux,
             requested,
@@ -230,7 +245,7 @@ impl<'a> Order<'a> {
             places,
             version,
             targets,
-        })
+        }
     }
 
     /// With what did not come out, if that is to be mended.
@@ -242,7 +257,7 @@ impl<'a> Order<'a> {
 
 impl Row<'_> {
     /// All is as asked, the contract is kept, and there is a way to what is wanted.
-    fn is_fine(&self) -> bool {
+    pub(super) fn is_fine(&self) -> bool {
         self.resolved.findings.is_empty()
             && self.refused().next().is_none()
             && self.mended.iter().all(|one| one.edits.is_some())
@@ -260,7 +275,7 @@ impl Row<'_> {
 
 /// Those of all rows, and with `fix` what mends the contract. One line is enough for a symbol,
 /// however many want it.
-fn edits(rows: &[Row<'_>], fix: bool) -> Vec<Edit> {
+pub(super) fn edits(rows: &[Row<'_>], fix: bool) -> Vec<Edit> {
     let mended = rows.iter().flat_map(|row| &row.mended).filter_map(|one| one.edits.as_ref());
     let kept = rows.iter().filter(|_| fix).flat_map(Row::refused);
     let kept = kept.filter_map(|breach| breach.mended_by.as_ref());

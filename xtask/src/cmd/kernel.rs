@@ -18,7 +18,7 @@ use crate::diag::{self, Hint};
 use crate::history::History;
 use crate::image::Wanted;
 use crate::lock::Lock;
-use crate::plan::{Target, plan};
+use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Breach, Finding, Kconfigs};
 use crate::setup::Uses;
 use crate::stage;
@@ -67,19 +67,19 @@ pub(crate) struct KernelArgs {
 
 /// What became of one target.
 #[derive(Debug, Serialize)]
-struct Outcome {
+pub(super) struct Outcome {
     #[serde(flatten)]
-    target: Target,
+    pub(super) target: Target,
     action: Action,
     installed: Option<Utf8PathBuf>,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     warnings: Vec<String>,
 }
 
 /// What became of a variant's targets.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Produced {
+pub(super) enum Produced {
     Made(Box<Outcome>),
     Failed { variant: String, failure: diag::Failure },
 }
@@ -110,19 +110,38 @@ impl KernelArgs {
             let uses = Uses { boot: true, launcher: self.jobs.launcher, ..Uses::default() };
             setup::install_for_kernel(ctx, &plan.arches(), uses, self.yes)?;
         }
-        let jobs = self.jobs.budget(&ctx.shell, &workspace)?;
-        let history = History::read(&workspace, &plan.conf_dir)?;
-        let contract = Contract::read(&workspace, &plan.conf_dir)?;
+        let results = match self.make(ctx, &workspace, &plan)? {
+            Ok(results) => results,
+            Err(obstacles) => {
+                diag::tell_refused(ctx.progress, &Obstacle::flags(&obstacles));
+                ctx.print(&obstacles, |_| String::new())?;
+                return Ok(Answer::No);
+            }
+        };
+        ctx.print(&results, |results| results.iter().map(Produced::describe).collect())?;
+        Ok(if results.iter().any(Produced::failed) { Answer::Failed } else { Answer::Yes })
+    }
+
+    /// Makes the kernels of a plan and stages them, or tells what keeps them from being made.
+    pub(super) fn make(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        plan: &Plan,
+    ) -> Result<Result<Vec<Produced>, Vec<Obstacle>>> {
+        let jobs = self.jobs.budget(&ctx.shell, workspace)?;
+        let history = History::read(workspace, &plan.conf_dir)?;
+        let contract = Contract::read(workspace, &plan.conf_dir)?;
         self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(Order::read(ctx, &self, &workspace, &plan.conf_dir, targets)?);
+            orders.push(Order::read(ctx, self, workspace, &plan.conf_dir, targets)?);
         }
         for path in plan.targets.iter().filter_map(|target| self.installed(target)) {
             stage::refuse_unwritable(&path).hint(|| "run this as root, or name a --dest-dir")?;
         }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-        let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
+        let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let (mut variants, mut obstacles) = (vec![], vec![]);
         for order in orders {
@@ -136,14 +155,10 @@ impl KernelArgs {
             variants.push(variant);
         }
         if !obstacles.is_empty() {
-            diag::tell_refused(ctx.progress, &Obstacle::flags(&obstacles));
-            ctx.print(&obstacles, |_| String::new())?;
-            return Ok(Answer::No);
+            return Ok(Err(obstacles));
         }
-        let site = Site { args: &self, tree: &tree, jobs: &jobs };
-        let results = together::produce(ctx, site, &variants)?;
-        ctx.print(&results, |results| results.iter().map(Produced::describe).collect())?;
-        Ok(if results.iter().any(Produced::failed) { Answer::Failed } else { Answer::Yes })
+        let site = Site { args: self, tree: &tree, jobs: &jobs };
+        together::produce(ctx, site, &variants).map(Ok)
     }
 
     /// Where the target's image goes beside the workspace.
@@ -173,7 +188,7 @@ impl Produced {
 /// What keeps a kernel from being made.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Obstacle {
+pub(super) enum Obstacle {
     Finding(Finding),
     Breach(Breach),
 }

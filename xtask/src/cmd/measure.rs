@@ -15,6 +15,7 @@ use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::lock::Lock;
 use crate::measure::{Baseline, Comparison, Console, Measurement, Settings, Subject, measure};
+use crate::plan::Target;
 use crate::report;
 use crate::shell::Interrupted;
 use crate::toolchain::Toolchain;
@@ -140,6 +141,17 @@ impl MeasureArgs {
             all.kernels.extend(one.kernels);
         }
         Ok(all)
+    }
+
+    /// Measures the target's staged image.
+    pub(super) fn target(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        target: &Target,
+    ) -> Result<Measurement> {
+        self.measure(ctx, workspace, &subjects::staged(workspace, conf_dir, target)?)
     }
 
     fn measure(

@@ -15,6 +15,7 @@ mod man;
 mod measure;
 mod minimize;
 mod plan;
+mod refresh;
 mod resolve;
 mod setup;
 mod size;
@@ -154,6 +155,8 @@ pub(crate) enum Command {
     Minimize(minimize::MinimizeArgs),
     /// Print the targets that `kernel` would make for the same flags
     Plan(plan::PlanArgs),
+    /// Tell what another kernel source means, build, boot and measure its kernels, and make it the default
+    Refresh(refresh::RefreshArgs),
     /// Write the .config that the kernel's own conf would write
     Resolve(resolve::ResolveArgs),
     /// Show and install what this host lacks for a build and a boot
@@ -182,6 +185,7 @@ impl Command {
             Command::Measure(args) => args.run(ctx),
             Command::Minimize(args) => args.run(ctx),
             Command::Plan(args) => args.run(ctx),
+            Command::Refresh(args) => args.run(ctx),
             Command::Resolve(args) => args.run(ctx),
             Command::Setup(args) => args.run(ctx),
             Command::Size(args) => args.run(ctx),

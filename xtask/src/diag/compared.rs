@@ -30,7 +30,7 @@ pub(crate) fn compared_text(compared: &Compared) -> String {
         let width = group.iter().map(|one| one.symbol.len()).max().unwrap_or_default();
         for one in group {
             let change = format!("{} -> {}", shown(&one.a, &one.b), shown(&one.b, &one.a));
-            let line = format!("  {:width$}  {change}  {}", one.symbol, because(compared, one));
+            let line = format!("  {:width$}  {change}  {}", one.symbol, because((a, b), one));
             let _ = writeln!(text, "{}", line.trim_end());
         }
     }
@@ -56,8 +56,7 @@ fn shown<'a>(at: &'a At, other: &At) -> &'a str {
 }
 
 /// The reason of a difference, told of the side that has more of the symbol.
-fn because(compared: &Compared, one: &Difference) -> String {
-    let Compared { a, b, .. } = compared;
+pub(crate) fn because((a, b): (&Subject, &Subject), one: &Difference) -> String {
     let (high, low, in_high, in_low) = match one.greater() {
         Which::A => (&one.a, &one.b, a, b),
         Which::B => (&one.b, &one.a, b, a),

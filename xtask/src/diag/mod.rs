@@ -9,6 +9,7 @@ mod finding;
 mod hardening;
 mod kconfig;
 mod minimized;
+mod refreshed;
 mod reversed;
 mod tell;
 mod verified;
@@ -24,12 +25,13 @@ use crate::shell::Interrupted;
 
 pub(crate) use adopted::tell_adoption;
 pub(crate) use breach::tell_breaches;
-pub(crate) use compared::{compared_text, tell_compared};
+pub(crate) use compared::{because, compared_text, tell_compared};
 pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
 pub(crate) use hardening::{hardening_table, tell_hardening};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
 pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
+pub(crate) use refreshed::{tell_ahead, tell_proven};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
     diff, plan_table, print_result, tell_built, tell_choices, tell_clock_set_back, tell_dot_config,

@@ -48,7 +48,7 @@ pub(crate) fn markdown(measured: &[Measurement], comparison: Option<&Comparison>
     text
 }
 
-fn piped(grid: &Grid) -> String {
+pub(super) fn piped(grid: &Grid) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         format!("| {} |\n", cells.join(" | "))

@@ -5,6 +5,7 @@ mod grid;
 mod markdown;
 mod page;
 mod picture;
+mod refreshed;
 mod size;
 #[cfg(test)]
 mod size_tests;
@@ -19,6 +20,7 @@ pub(crate) use grid::grouped;
 pub(crate) use markdown::markdown;
 pub(crate) use page::page;
 pub(crate) use picture::{initcalls_picture, picture};
+pub(crate) use refreshed::{refreshed, refreshed_picture};
 pub(crate) use size::{growth, sizes};
 pub(crate) use table::table;
 pub(crate) use treemap::treemap;

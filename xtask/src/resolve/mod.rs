@@ -2,6 +2,7 @@
 //! `KCONFIG_ALLCONFIG`. What did not come out as asked is explained by the history where that is
 //! possible, and else is a finding with its cause.
 
+mod about;
 mod answers;
 mod breach;
 mod brought;
@@ -29,6 +30,7 @@ use crate::fragment::{Assignment, Place, config_line};
 use crate::history::{History, Past};
 use crate::source::KernelVersion;
 
+pub(crate) use about::{About, Successor};
 pub(crate) use breach::{AtFault, Breach, breaches, broken};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};

@@ -108,6 +108,13 @@ impl Kconfig {
 }
 
 impl Kconfig {
+    /// The first line of the help text of the entry at a line of the tree.
+    pub(crate) fn help(&self, location: Location) -> Option<String> {
+        let Place { path, line } = self.place(location);
+        let text = std::fs::read(self.dir.join(path)).ok()?;
+        help(String::from_utf8_lossy(&text).lines().skip(line))
+    }
+
     /// The folders below `arch` whose Kconfig files define a symbol of that name.
     pub(crate) fn other_arches_with(&self, name: &str) -> Vec<String> {
         let by_name = self.by_arch.get_or_init(|| names_by_arch(&self.dir.join("arch")));
@@ -141,6 +148,13 @@ impl Host for Text {
     fn env(&self, _name: &str) -> Option<std::borrow::Cow<'_, str>> {
         None
     }
+}
+
+/// Of the lines behind the one that begins an entry. All that an entry says is indented.
+fn help<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
+    let own = lines.take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#']));
+    let text = own.map(str::trim).skip_while(|line| !matches!(*line, "help" | "---help---"));
+    text.skip(1).find(|line| !line.is_empty()).map(str::to_owned)
 }
 
 /// The names that the Kconfig files of each architecture's folder define.
@@ -191,5 +205,18 @@ impl<'a> Kconfigs<'a> {
         let kconfig = Rc::new(Kconfig::read(self.shell, self.tree, arch, self.work)?);
         self.read.borrow_mut().insert(arch.clone(), kconfig.clone());
         Ok(kconfig)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_help_text_is_the_entrys_own() {
+        let first = |text: &str| help(text.lines());
+        let entry = "\tbool \"a\"\n\n# help\n\thelp\n\n\t  Lets it be.\n\t  And more.\nconfig B\n";
+        assert_eq!(first(entry).unwrap(), "Lets it be.");
+        assert_eq!(first("\tbool\nconfig B\n\thelp\n\t  Of another.\n"), None);
     }
 }

@@ -4,6 +4,7 @@
 mod debian;
 mod download;
 mod fetch;
+mod fit;
 mod git;
 mod kernel_org;
 mod listing;
@@ -32,8 +33,10 @@ use crate::progress::Progress;
 use crate::shell::Shell;
 
 pub(crate) use self::fetch::{Wanted, fetch};
+pub(crate) use self::fit::{Fit, Tried, try_patches};
 pub(crate) use self::listing::Difference;
 pub(crate) use self::lock::Locked;
+pub(crate) use self::patches::Unfit;
 pub(crate) use self::pins::{Pin, Sources};
 pub(crate) use self::tree::{Tree, check_work, user_tree};
 pub(crate) use self::version::KernelVersion;

@@ -1,17 +1,18 @@
 //! Patches of a pin: part of what its tree is.
 
+use std::fmt;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{git, symlinks};
 use crate::diag::Hint;
 use crate::hash;
 use crate::progress::Progress;
-use crate::shell::Shell;
+use crate::shell::{Finished, Shell};
 
 /// The `*.patch` files of a folder in the order of their names. One is named as its file is, but for
 /// the number and the ending: `0001-vsock-reuseport.patch` is `vsock-reuseport`.
@@ -21,13 +22,31 @@ pub(super) struct Patches {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Patch {
-    path: Utf8PathBuf,
+pub(super) struct Patch {
+    pub(super) path: Utf8PathBuf,
     sha256: String,
 }
 
+/// What `git apply` says of a patch that does not apply.
+#[derive(Debug)]
+pub(crate) struct Unfit(String);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unfit {}
+
 impl Patch {
-    fn name(&self) -> &str {
+    /// `NAME@<sha256>`
+    pub(super) fn record(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_str());
+        format!("{name}@{}", self.sha256)
+    }
+
+    pub(super) fn name(&self) -> &str {
         let stem = self.path.file_stem().unwrap_or(self.path.as_str());
         let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
         if name.is_empty() { stem } else { name }
@@ -77,13 +96,11 @@ impl Patches {
 
     /// `NAME@<sha256>` of each, in order.
     pub(super) fn records(&self) -> Vec<String> {
-        self.files
-            .iter()
-            .map(|patch| {
-                let name = patch.path.file_name().unwrap_or(patch.path.as_str());
-                format!("{name}@{}", patch.sha256)
-            })
-            .collect()
+        self.files.iter().map(Patch::record).collect()
+    }
+
+    pub(super) fn files(&self) -> &[Patch] {
+        &self.files
     }
 
     /// Applies them to `tree` by the rules of `git apply`: lines may have moved, but nothing is guessed,
@@ -92,24 +109,32 @@ impl Patches {
     /// # Errors
     /// Naming the first patch that does not apply; `tree` is then of no use any more.
     pub(super) fn apply(&self, shell: &Shell, progress: Progress, tree: &Utf8Path) -> Result<()> {
-        // It may lie in somebody's repository, which is none of git's business here.
-        let no_repository = tree.join("no-repository");
         for Patch { path, .. } in &self.files {
             progress.say(format!("applying {}", path.file_name().unwrap_or(path.as_str())));
-            let apply = git::plain_git(shell, &no_repository);
-            let apply =
-                apply.args(["-C", tree.as_str(), "apply", "--whitespace=nowarn", path.as_str()]);
-            let done = shell
-                .run(apply, Duration::from_secs(120))
-                .hint(|| "cargo xtask setup installs what is missing")?;
+            let done = git_apply(shell, tree, &[], path)?;
             if !done.success() {
-                return Err(anyhow!("{}", done.stderr.trim())
+                return Err(anyhow::Error::new(Unfit(done.stderr.trim().to_owned()))
                     .context(format!("failed to apply patch {path}: {}", done.how())))
                 .hint(|| "bring the patch up to this version of the source, or remove it");
             }
         }
         seal(tree).hint(|| "a patch made it so: mend or remove that patch")
     }
+}
+
+/// Has git apply a patch to the files in a folder.
+pub(super) fn git_apply(
+    shell: &Shell,
+    folder: &Utf8Path,
+    flags: &[&str],
+    patch: &Utf8Path,
+) -> Result<Finished> {
+    // It may lie in somebody's repository, which is none of git's business here.
+    let apply = git::plain_git(shell, &folder.join("no-repository"));
+    let apply = apply.args(["-C", folder.as_str(), "apply", "--whitespace=nowarn"]);
+    shell
+        .run(apply.args(flags).arg(patch), Duration::from_secs(120))
+        .hint(|| "cargo xtask setup installs what is missing")
 }
 
 /// Makes what patches have left as what comes out of an archive: nobody writes to it, and no symlink

@@ -4,6 +4,7 @@ mod written;
 
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
+use toml_edit::{DocumentMut, Item};
 
 use self::written::parse;
 use super::git::Revision;
@@ -188,6 +189,26 @@ impl Sources {
         &self.default
     }
 
+    /// The file that has them.
+    pub(crate) fn path(&self) -> Utf8PathBuf {
+        self.dir.join(FILE)
+    }
+
+    /// The file with another default; all else in it stays.
+    ///
+    /// # Errors
+    /// If it is no TOML.
+    pub(crate) fn with_default(text: &str, name: &str) -> Result<String> {
+        let mut document: DocumentMut =
+            text.parse().with_context(|| format!("failed to read {FILE}"))?;
+        let default = document.get_mut("default").and_then(Item::as_value_mut);
+        let default = default.with_context(|| format!("{FILE} names no default"))?;
+        let decor = default.decor().clone();
+        *default = name.into();
+        *default.decor_mut() = decor;
+        Ok(document.to_string())
+    }
+
     /// The conf dir has no `sources.toml`, and the pins are this tool's own.
     pub(crate) fn are_built_in(&self) -> bool {
         self.origin == Origin::BuiltIn
@@ -260,6 +281,14 @@ commit = "0123456789abcdef0123456789abcdef01234567"
         let sources = Sources::read(&dir).unwrap();
         assert!(sources.are_built_in());
         assert_eq!(sources.default_name(), "6.12");
+    }
+
+    #[test]
+    fn another_default_changes_one_word() {
+        let text = BUILT_IN.replace("default = \"6.12\"", "default = \"6.12\" # the newest");
+        let other = Sources::with_default(&text, "6.18").unwrap();
+        assert_eq!(other, text.replace("\"6.12\" #", "\"6.18\" #"));
+        assert!(Sources::with_default("[source]", "6.18").is_err());
     }
 
     #[test]

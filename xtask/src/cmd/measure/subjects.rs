@@ -227,7 +227,11 @@ fn of_file(image: &Utf8Path, target: &Target) -> Result<Subject> {
 }
 
 /// A target's staged image, with the object tree that it came from where that is still there.
-fn staged(workspace: &Workspace, conf_dir: &Utf8Path, target: &Target) -> Result<Subject> {
+pub(super) fn staged(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    target: &Target,
+) -> Result<Subject> {
     let image = boot::staged(workspace, target)?;
     let manifest = stage::read_manifest(&image);
     let mut format = target.format.name().to_owned();

@@ -125,7 +125,7 @@ impl<'a> Bench<'a> {
             toolchain,
             obj: obj.clone(),
             log: workspace.work.join("verify.log"),
-            jobs: &args.jobs.budget()?,
+            jobs: &args.jobs.budget(&ctx.shell, workspace)?,
             name: target.variant(),
             close_up: true,
         };
