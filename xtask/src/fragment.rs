@@ -119,21 +119,35 @@ pub(crate) fn read(
     conf_dir: &Utf8Path,
     target: &Target,
 ) -> Result<Requested> {
+    read_below(workspace, conf_dir, target, &[])
+}
+
+/// The same below fragments of the conf dir that have the last word.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_below(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    target: &Target,
+    top: &[Utf8PathBuf],
+) -> Result<Requested> {
     let base = list_files(conf_dir, &target.list)?;
     let overlay = overlay_files(conf_dir, target);
     let overlay_missing = target.overlay.clone().filter(|_| overlay.is_empty());
-    let (below, mut repeated) = read_layer(workspace, conf_dir, &base)?;
-    let (on_top, again) = read_layer(workspace, conf_dir, &overlay)?;
-    repeated.extend(again);
-    let mut assignments = vec![];
-    for below in below {
-        match on_top.iter().find(|above| above.symbol == below.symbol) {
-            Some(above) => repeated.push(Repeated::new(below, above)),
-            None => assignments.push(below),
+    let (mut assignments, mut repeated) = read_layer(workspace, conf_dir, &base)?;
+    for layer in [&overlay[..], top] {
+        let (on_top, again) = read_layer(workspace, conf_dir, layer)?;
+        repeated.extend(again);
+        for below in std::mem::take(&mut assignments) {
+            match on_top.iter().find(|above| above.symbol == below.symbol) {
+                Some(above) => repeated.push(Repeated::new(below, above)),
+                None => assignments.push(below),
+            }
         }
+        assignments.extend(on_top);
     }
-    assignments.extend(on_top);
-    let fragments = [base, overlay].concat();
+    let fragments = [&base[..], &overlay, top].concat();
     Ok(Requested { assignments, repeated, fragments, overlay_missing })
 }
 

@@ -119,6 +119,16 @@ impl Build<'_> {
         Ok(Built { release: release.trim().to_owned(), compiled, elapsed })
     }
 
+    /// Installs the modules that were made below `root`, with what `depmod` writes for modprobe.
+    ///
+    /// # Errors
+    /// If make fails.
+    pub(crate) fn install_modules(&self, root: &Utf8Path, depmod: &Utf8Path) -> Result<()> {
+        let (root, depmod) = (format!("INSTALL_MOD_PATH={root}"), format!("DEPMOD={depmod}"));
+        let log = self.log.with_extension("modules.log");
+        self.make(&[&root, &depmod, "modules_install"], &log, |_| {}).map(drop)
+    }
+
     /// Hands over each object that is made.
     fn make(
         &self,

@@ -17,6 +17,7 @@ mod lock;
 mod measure;
 mod minimize;
 mod operand;
+mod package;
 mod plan;
 mod progress;
 mod refresh;

@@ -98,6 +98,22 @@ pub(crate) fn stage(image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Res
     let new_manifest = temporary(folder, &beside, json.as_slice())?;
     publish(new_manifest, &beside)?;
     publish(new_image, to)?;
+    flush(folder)
+}
+
+/// Replaces a file that goes beside an image, whose folder is there.
+///
+/// # Errors
+/// If the file cannot be written; what was there before then stays.
+pub(crate) fn stage_beside(file: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let folder = to.parent().unwrap_or(Utf8Path::new("."));
+    sweep(folder)?;
+    let content = File::open(file).with_context(|| format!("failed to read {file}"))?;
+    publish(temporary(folder, to, content)?, to)?;
+    flush(folder)
+}
+
+fn flush(folder: &Utf8Path) -> Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.with_context(|| format!("failed to flush folder {folder}"))
 }

@@ -1,5 +1,8 @@
 //! Which compiler and binutils build for an arch, and what identifies them.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,26 +13,106 @@ use xshell::{Cmd, cmd};
 use crate::diag::Hint;
 use crate::shell::Shell;
 
-/// Linux's own name of an arch, and the prefix of the tools for it.
+/// Whose tools compile and link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    #[default]
+    Gnu,
+    /// With what the tools' names end in, such as `-19`; mostly nothing.
+    Llvm(String),
+}
+
+impl FromStr for Family {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let is_version =
+            |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match word.strip_prefix("llvm") {
+            None if word == "gcc" => Ok(Family::Gnu),
+            Some("") => Ok(Family::Llvm(String::new())),
+            Some(end) if end.len() > 1 && end.strip_prefix('-').is_some_and(is_version) => {
+                Ok(Family::Llvm(end.to_owned()))
+            }
+            _ => {
+                Err("known are gcc, llvm, and llvm-N for tools whose names end in a version"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+impl Family {
+    /// What a variant of that name is called that these tools make: GNU's are the rule.
+    pub(crate) fn variant(&self, name: &str) -> String {
+        match self {
+            Family::Gnu => name.to_owned(),
+            Family::Llvm(_) => format!("{name}-{self}"),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Family::Gnu => f.write_str("gcc"),
+            Family::Llvm(end) => write!(f, "llvm{end}"),
+        }
+    }
+}
+
+/// Linux's own name of an arch, and the tools for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KbuildArch {
     /// kbuild's `ARCH`.
     pub name: String,
     /// kbuild's `CROSS_COMPILE`.
     pub prefix: String,
-    /// kbuild's `LD`.
-    pub linker: String,
+    pub family: Family,
 }
+
+/// kbuild's variables for tools of the target, and what its top Makefile takes for them: GNU's with the
+/// prefix before them, or LLVM's.
+const TARGET_TOOLS: [(&str, &str, &str); 8] = [
+    ("CC", "gcc", "clang"),
+    ("LD", "ld", "ld.lld"),
+    ("AR", "ar", "llvm-ar"),
+    ("NM", "nm", "llvm-nm"),
+    ("OBJCOPY", "objcopy", "llvm-objcopy"),
+    ("OBJDUMP", "objdump", "llvm-objdump"),
+    ("READELF", "readelf", "llvm-readelf"),
+    ("STRIP", "strip", "llvm-strip"),
+];
+
+/// The same for tools of the host, which have no prefix.
+const HOST_TOOLS: [(&str, &str, &str); 2] =
+    [("HOSTCC", "gcc", "clang"), ("HOSTCXX", "g++", "clang++")];
 
 /// Where GNU ld will not do, by Linux's name of the arch. arm64 packs the relocations of KASLR as RELR,
 /// which GNU ld knows for it from binutils 2.43 on only, and lld for years.
 const LINKERS: [(&str, &str); 1] = [("arm64", "ld.lld")];
 
 impl KbuildArch {
+    /// With GNU's tools.
     pub(crate) fn new(name: &str, prefix: &str) -> Self {
-        let special = LINKERS.iter().find(|(arch, _)| *arch == name);
-        let linker = special.map_or(format!("{prefix}ld"), |(_, linker)| (*linker).to_owned());
-        KbuildArch { name: name.to_owned(), prefix: prefix.to_owned(), linker }
+        KbuildArch { name: name.to_owned(), prefix: prefix.to_owned(), family: Family::Gnu }
+    }
+
+    /// Each of kbuild's variables that names a tool, and the tool.
+    pub(crate) fn tools(&self) -> BTreeMap<&'static str, String> {
+        let named = |gnu: &str, llvm: &str, prefix: &str| match &self.family {
+            Family::Gnu => format!("{prefix}{gnu}"),
+            Family::Llvm(end) => format!("{llvm}{end}"),
+        };
+        let of_target =
+            TARGET_TOOLS.map(|(name, gnu, llvm)| (name, named(gnu, llvm, &self.prefix)));
+        let of_host = HOST_TOOLS.map(|(name, gnu, llvm)| (name, named(gnu, llvm, "")));
+        let mut tools: BTreeMap<_, _> = of_target.into_iter().chain(of_host).collect();
+        let special = LINKERS.iter().find(|(arch, _)| *arch == self.name);
+        if let (Family::Gnu, Some((_, linker))) = (&self.family, special) {
+            tools.insert("LD", (*linker).to_owned());
+        }
+        tools
     }
 
     /// The folder of the arch in the tree (the top Makefile's `SRCARCH`).
@@ -43,11 +126,13 @@ impl KbuildArch {
     }
 }
 
-/// A GNU toolchain: the tools' names are `<prefix>gcc`, `<prefix>as`, …; the linker is the arch's.
+/// The tools for an arch.
 #[derive(Debug, Clone)]
 pub(crate) struct Toolchain {
     pub arch: Arch,
-    /// kbuild's `CROSS_COMPILE`; empty for the host's own tools.
+    pub family: Family,
+    /// kbuild's `CROSS_COMPILE`; empty for the host's own tools. LLVM's have none in their names: it only
+    /// tells older trees the target.
     pub prefix: String,
     pub record: ToolchainRecord,
 }
@@ -58,33 +143,51 @@ impl Toolchain {
     ///
     /// # Errors
     /// If a tool is missing or does not answer `--version`.
-    pub(crate) fn find(shell: &Shell, arch: Arch, prefix: Option<&str>) -> Result<Self> {
+    pub(crate) fn find(
+        shell: &Shell,
+        arch: Arch,
+        family: &Family,
+        prefix: Option<&str>,
+    ) -> Result<Self> {
         let native = Arch::host().is_ok_and(|host| host == arch);
         let prefix = match (prefix, native) {
             (Some(prefix), _) => prefix,
             (None, true) => "",
             (None, false) => arch.gnu_prefix(),
         };
-        let mut versions = vec![];
-        let linker = KbuildArch::new(arch.kbuild(), prefix).linker;
-        for tool in [format!("{prefix}gcc"), linker, format!("{prefix}as")] {
-            versions.push(version(shell, arch, &tool)?);
+        let record = ToolchainRecord { name: family.to_string(), versions: vec![] };
+        let (family, prefix) = (family.clone(), prefix.to_owned());
+        let mut found = Toolchain { arch, family, prefix, record };
+        for tool in found.deciding() {
+            found.record.versions.push(version(shell, &found, &tool)?);
         }
-        let record = ToolchainRecord { name: "gcc".to_owned(), versions };
-        Ok(Toolchain { arch, prefix: prefix.to_owned(), record })
+        Ok(found)
+    }
+
+    /// The tools that a kernel is recorded with. clang assembles, too.
+    fn deciding(&self) -> Vec<String> {
+        let mut tools = self.kbuild_arch().tools();
+        let [compiler, linker] = ["CC", "LD"].map(|name| tools.remove(name).unwrap_or_default());
+        match self.family {
+            Family::Gnu => vec![compiler, linker, self.gnu("as")],
+            Family::Llvm(_) => vec![compiler, linker],
+        }
     }
 
     /// The names by which kbuild knows the arch and the tools.
     pub(crate) fn kbuild_arch(&self) -> KbuildArch {
-        KbuildArch::new(self.arch.kbuild(), &self.prefix)
+        let family = self.family.clone();
+        KbuildArch { family, ..KbuildArch::new(self.arch.kbuild(), &self.prefix) }
     }
 
     /// The compilers of the kernel, and of the programs that its build runs.
     pub(crate) fn compilers(&self) -> Vec<String> {
-        vec![self.tool("gcc"), "gcc".to_owned(), "g++".to_owned()]
+        let tools = self.kbuild_arch().tools();
+        ["CC", "HOSTCC", "HOSTCXX"].iter().filter_map(|name| tools.get(name)).cloned().collect()
     }
 
-    pub(crate) fn tool(&self, name: &str) -> String {
+    /// A tool of GNU's for the arch, whoever compiles the kernel.
+    pub(crate) fn gnu(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
@@ -92,10 +195,17 @@ impl Toolchain {
     /// writes into a kernel of its time, place and builder is fixed (the tree's
     /// Documentation/kbuild/reproducible-builds.rst).
     pub(crate) fn make<'a>(&self, shell: &'a Shell, tree: &Utf8Path, obj: &Utf8Path) -> Cmd<'a> {
-        let KbuildArch { name, prefix, linker } = self.kbuild_arch();
+        let kbuild = self.kbuild_arch();
+        let linker = kbuild.tools().remove("LD").unwrap_or_default();
+        let KbuildArch { name, prefix, family } = kbuild;
+        let llvm = match family {
+            Family::Gnu => None,
+            Family::Llvm(end) if end.is_empty() => Some("LLVM=1".to_owned()),
+            Family::Llvm(end) => Some(format!("LLVM={end}")),
+        };
         let make = cmd!(
             shell.sh,
-            "make -C {tree} O={obj} ARCH={name} CROSS_COMPILE={prefix} LD={linker} LOCALVERSION="
+            "make -C {tree} O={obj} ARCH={name} CROSS_COMPILE={prefix} LD={linker} {llvm...} LOCALVERSION="
         );
         let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
         make.envs(FIXED_VARIABLES.iter().copied())
@@ -161,14 +271,47 @@ pub(crate) fn which(shell: &Shell, program: &str) -> Option<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(found).ok()
 }
 
-fn version(shell: &Shell, arch: Arch, tool: &str) -> Result<String> {
+fn version(shell: &Shell, toolchain: &Toolchain, tool: &str) -> Result<String> {
     if !on_path(shell, tool) {
+        let Toolchain { arch, family, .. } = toolchain;
         let missing = anyhow!("no `{tool}` on PATH, which a kernel for {arch} is built with");
-        return Err(missing).hint(|| {
-            format!("`cargo xtask setup --arch {arch}` installs it, --cross-compile names another")
+        return Err(missing).hint(|| match family {
+            Family::Llvm(_) => format!("`cargo xtask setup --toolchain {family}` installs it"),
+            Family::Gnu => format!(
+                "`cargo xtask setup --arch {arch}` installs it, --cross-compile names another"
+            ),
         });
     }
     let asked = shell.run(cmd!(shell.sh, "{tool} --version"), Duration::from_secs(20))?;
     let line = asked.stdout.lines().next().filter(|_| asked.success()).map(str::to_owned);
     line.with_context(|| format!("failed to ask `{tool} --version`: {}", asked.how()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tools(arch: &str, prefix: &str, family: &str) -> String {
+        let arch = KbuildArch { family: family.parse().unwrap(), ..KbuildArch::new(arch, prefix) };
+        let tools = arch.tools();
+        ["CC", "LD", "AR", "HOSTCC"].map(|name| tools[name].as_str()).join(" ")
+    }
+
+    #[test]
+    fn each_family_names_its_tools_in_its_way() {
+        assert_eq!(tools("x86_64", "", "gcc"), "gcc ld ar gcc");
+        assert_eq!(tools("arm64", "a-", "gcc"), "a-gcc ld.lld a-ar gcc");
+        assert_eq!(tools("arm64", "a-", "llvm"), "clang ld.lld llvm-ar clang");
+        assert_eq!(tools("x86_64", "", "llvm-19"), "clang-19 ld.lld-19 llvm-ar-19 clang-19");
+    }
+
+    #[test]
+    fn a_family_is_known_by_its_name() {
+        for name in ["gcc", "llvm", "llvm-19", "llvm-22.1"] {
+            assert_eq!(name.parse::<Family>().unwrap().to_string(), name);
+        }
+        for name in ["", "clang", "llvm-", "llvm19", "llvm-x", "llvm-19 -j"] {
+            assert!(name.parse::<Family>().is_err(), "{name}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::hash;
 use crate::history::History;
 use crate::image::Checked;
 use crate::inputs::Inputs;
+use crate::package::Package;
 use crate::resolve::Resolved;
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
@@ -48,6 +49,10 @@ impl Folder {
 
     pub(crate) fn image(&self, format: ImageFormat) -> Utf8PathBuf {
         self.0.join("image").join(format.name())
+    }
+
+    pub(crate) fn package(&self, file_name: &str) -> Utf8PathBuf {
+        self.0.join("package").join(file_name)
     }
 
     fn record(&self) -> Utf8PathBuf {
@@ -87,6 +92,16 @@ pub(crate) struct Record {
     pub source: SourceRecord,
     pub release: String,
     pub images: BTreeMap<ImageFormat, Made>,
+    #[serde(default)]
+    pub packages: BTreeMap<Package, Packed>,
+}
+
+/// A package in the variant's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Packed {
+    pub file_name: String,
+    pub sha256: String,
+    pub size: u64,
 }
 
 /// An image in the variant's folder.
@@ -114,7 +129,7 @@ impl Request {
     ) -> Result<Self> {
         let asked: Vec<_> = assignments.iter().map(|a| (&a.symbol, &a.value)).collect();
         let places: Vec<_> = assignments.iter().map(|a| &a.place).collect();
-        let Toolchain { arch, prefix, record } = toolchain;
+        let Toolchain { arch, prefix, record, .. } = toolchain;
         let decides = (asked, history, source, arch, prefix, record, TOOL_VERSION);
         Ok(Request { decides: hash_of(&decides)?, places: hash_of(&places)? })
     }
@@ -140,12 +155,16 @@ impl Record {
         record.images.retain(|format, made| {
             hash::is_of_file(&made.sha256, made.checked.size, &folder.image(*format))
         });
+        record.packages.retain(|_, packed| {
+            hash::is_of_file(&packed.sha256, packed.size, &folder.package(&packed.file_name))
+        });
         Some(record)
     }
 
-    /// Whether it has an image of each of these formats.
-    pub(crate) fn has(&self, formats: &[ImageFormat]) -> bool {
+    /// Whether it has an image of each of these formats, and these packages.
+    pub(crate) fn has(&self, formats: &[ImageFormat], packages: &[Package]) -> bool {
         formats.iter().all(|format| self.images.contains_key(format))
+            && packages.iter().all(|package| self.packages.contains_key(package))
     }
 
     pub(crate) fn inputs(&self) -> &Inputs {
@@ -185,7 +204,8 @@ impl Record {
             source.sha256 = inputs.identity();
         }
         let (resolved, release) = built;
-        Ok(Record { request, inputs, resolved, source, release, images: BTreeMap::new() })
+        let (images, packages) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Record { request, inputs, resolved, source, release, images, packages })
     }
 
     /// # Errors
@@ -202,6 +222,7 @@ mod tests {
     use vmm_kernel::{Arch, ToolchainRecord};
 
     use super::*;
+    use crate::toolchain::Family;
 
     /// A variant after a build that made images of two formats, and what it was built from.
     fn built(root: &Utf8Path) -> (Folder, Request, Tree) {
@@ -257,7 +278,8 @@ mod tests {
             patches: vec![],
         };
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
-        let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
+        let toolchain =
+            Toolchain { arch: Arch::X86_64, family: Family::Gnu, prefix: String::new(), record };
         Request::new(&[], &history, &source, &toolchain).unwrap()
     }
 
@@ -272,7 +294,7 @@ mod tests {
         let (_keep, root) = temporary();
         let (folder, request, tree) = built(&root);
         let both = [ImageFormat::BzImage, ImageFormat::Vmlinux];
-        assert!(Record::standing(&folder, &request, &tree).unwrap().has(&both));
+        assert!(Record::standing(&folder, &request, &tree).unwrap().has(&both, &[]));
         std::fs::write(folder.image(ImageFormat::BzImage), "BZiMAGE").unwrap();
         let record = Record::standing(&folder, &request, &tree).unwrap();
         assert_eq!(record.images.keys().collect::<Vec<_>>(), [&ImageFormat::Vmlinux]);

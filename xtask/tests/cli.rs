@@ -16,9 +16,11 @@ mod cli {
     mod fixture;
     mod kept;
     mod launcher;
+    mod llvm;
     mod measure;
     mod minimize;
     mod own_vmm;
+    mod packages;
     mod real_boot;
     mod real_tree;
     mod refresh;

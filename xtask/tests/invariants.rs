@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 24] = [
+const STAGES: [&str; 25] = [
     "workspace",
     "plan",
     "operand",
@@ -20,6 +20,7 @@ const STAGES: [&str; 24] = [
     "resolve",
     "kbuild",
     "image",
+    "package",
     "inputs",
     "variant",
     "stage",

@@ -68,9 +68,9 @@ pub struct FileRecord {
 /// What compiled it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolchainRecord {
-    /// `gcc` or `llvm`.
+    /// `gcc`, `llvm`, or `llvm-N` for clang-N and its like.
     pub name: String,
-    /// First line of each tool's `--version`: compiler, linker, assembler.
+    /// First line of each tool's `--version`: compiler, linker, and assembler where that is another one.
     pub versions: Vec<String>,
 }
 

@@ -15,6 +15,7 @@ use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
 use crate::shell::Shell;
 use crate::source::{self, Pin, Sources, Tree, Wanted};
+use crate::toolchain::{Family, KbuildArch, Toolchain};
 use crate::workspace::Workspace;
 
 /// Which kernels are meant.
@@ -226,6 +227,37 @@ pub(super) fn typed<A: Args>(words: &[impl AsRef<str>]) -> Result<A> {
     let command = A::augment_args(clap::Command::new("xtask").no_binary_name(true));
     let words = words.iter().map(|word| word.as_ref().to_owned());
     Ok(A::from_arg_matches(&command.try_get_matches_from(words)?)?)
+}
+
+/// Which tools compile and link.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Tools")]
+pub(crate) struct ToolchainArgs {
+    /// Whose tools compile and link: gcc, llvm, or llvm-N for clang-N and its like
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(super) toolchain: Family,
+    /// Prefix of the cross tools, such as aarch64-linux-gnu-
+    #[arg(long, value_name = "PREFIX")]
+    cross_compile: Option<String>,
+}
+
+impl ToolchainArgs {
+    /// # Errors
+    /// If one of the tools for that arch is not there.
+    pub(crate) fn find(&self, shell: &Shell, arch: Arch) -> Result<Toolchain> {
+        Toolchain::find(shell, arch, &self.toolchain, self.cross_compile.as_deref())
+    }
+
+    /// The same for arches that nobody named a prefix for.
+    pub(crate) fn without_prefix(&self) -> Self {
+        ToolchainArgs { cross_compile: None, ..self.clone() }
+    }
+
+    /// For an arch of Linux's, whether its tools are there or not.
+    pub(crate) fn of_any_arch(&self, name: &str) -> KbuildArch {
+        let prefix = self.cross_compile.as_deref().unwrap_or_default();
+        KbuildArch { family: self.toolchain.clone(), ..KbuildArch::new(name, prefix) }
+    }
 }
 
 /// How many objects are compiled at once, and by what.

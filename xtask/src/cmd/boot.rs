@@ -23,7 +23,7 @@ use crate::diag::{self, Hint};
 use crate::lock::Lock;
 use crate::plan::{Target, places, plan};
 use crate::stage;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Family, Toolchain};
 use crate::variant::Folder;
 use crate::workspace::Workspace;
 
@@ -129,7 +129,8 @@ impl BootArgs {
             Some(image) => given(image, target)?,
             None => staged(workspace, target)?,
         };
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
+        let prefix = self.cross_compile.as_deref();
+        let toolchain = Toolchain::find(&ctx.shell, target.arch, &Family::Gnu, prefix)?;
         let cache = workspace.work.join("boot");
         let work =
             cache.join(format!("{}-{}-{}", target.kernel_type, target.arch, target.hypervisor));
@@ -140,7 +141,7 @@ impl BootArgs {
         let checks = asked(&contract, target, allowed);
         let built = match manifest {
             Some(manifest) if checks.iter().any(|asked| asked.check == MODULE_CHECK) => {
-                build_module(ctx, workspace, &manifest, &toolchain, &work)?
+                build_module(ctx, workspace, &manifest, prefix, &work)?
             }
             _ => None,
         };
@@ -156,7 +157,7 @@ impl BootArgs {
             deadline: Duration::from_secs(self.deadline),
             work_dir: &work,
             cache_dir: &cache,
-            compiler: &toolchain.tool("gcc"),
+            compiler: &toolchain.gnu("gcc"),
             append: &self.append,
             without: &self.without,
             checks: &checks,
@@ -213,12 +214,12 @@ pub(super) fn asked(contract: &Contract, target: &Target, allowed: &[String]) ->
 const MODULE_CHECK: &str = "module-load";
 
 /// The module that the guest is to load, if it is built already, or if its kernel loads modules and
-/// the object tree is still here. Only building it waits for other runs.
+/// the object tree is still here. The kernel's own tools build it; only building it waits for other runs.
 fn build_module(
     ctx: &Context,
     workspace: &Workspace,
     manifest: &Manifest,
-    toolchain: &Toolchain,
+    prefix: Option<&str>,
     work: &Utf8Path,
 ) -> Result<Option<Utf8PathBuf>> {
     let place = module::place(work, &manifest.sha256);
@@ -234,8 +235,10 @@ fn build_module(
     if !module::can_be_loaded(&obj) {
         return Ok(None);
     }
+    let family = manifest.toolchain.name.parse().map_err(|why| anyhow!("{why}"))?;
+    let toolchain = Toolchain::find(&ctx.shell, manifest.arch, &family, prefix)?;
     let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-    module::build(&ctx.shell, toolchain, &tree, &obj, &dir, &place)?;
+    module::build(&ctx.shell, &toolchain, &tree, &obj, &dir, &place)?;
     Ok(Some(place))
 }
 

@@ -6,7 +6,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
-use crate::cmd::args::{SourcesArgs, TargetArgs};
+use crate::cmd::args::{SourcesArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Hardening};
 use crate::diag;
@@ -29,9 +29,8 @@ pub(crate) struct CheckArgs {
     target: TargetArgs,
     #[command(flatten)]
     sources: SourcesArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// Say what each kernel does without of what the Kernel Self Protection Project recommends, and why
     #[arg(long, conflicts_with_all = ["want", "fix"])]
     hardening: bool,
@@ -180,7 +179,7 @@ impl CheckArgs {
     ) -> Result<Order<'a>> {
         let first = targets[0];
         let requested = fragment::read(workspace, &plan.conf_dir, first)?;
-        let toolchain = Toolchain::find(&ctx.shell, first.arch, self.cross_compile.as_deref())?;
+        let toolchain = self.toolchain.find(&ctx.shell, first.arch)?;
         let Requested { assignments, repeated, .. } = requested;
         let (kernel, wanted, fix) = (first.variant(), self.wanted(), self.fix);
         Ok(Order { kernel, targets, assignments, repeated, toolchain, wanted, fix })

@@ -298,7 +298,7 @@ impl Ci<'_> {
             let late = format!("{minutes} minutes are gone; `cargo xtask ci mini` takes it alone");
             return Ok(Verdict::Skipped(late));
         }
-        self.xtask(&format!("kernel {MINI}"))?;
+        self.xtask(&format!("kernel {MINI} --headers"))?;
         self.xtask(&format!("boot {MINI} --deadline 300"))?;
         self.boot_failures("mini")?;
         self.measure(MINI)

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vmm_kernel::{Arch, Choice, KernelType};
 
-use crate::cmd::args::{SourceArgs, parse};
+use crate::cmd::args::{SourceArgs, ToolchainArgs, parse};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::fragment::{self, Assignment};
@@ -16,7 +16,6 @@ use crate::operand::{Found, Names, Operand, Words, labels};
 use crate::plan::{Goes, Request, plan};
 use crate::resolve::{Compared, Ground, Kconfig, Kconfigs, On, Side, Subject, diff, diff_texts};
 use crate::source::{Sources, Tree};
-use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 const OPERANDS: &str = "\
@@ -53,9 +52,8 @@ pub(crate) struct DiffArgs {
     kernel_conf_dir: Option<Utf8PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
 }
 
 /// What is resolved for one side, and on which tree.
@@ -217,8 +215,7 @@ impl DiffArgs {
         let each = |tree| Kconfigs::new(&ctx.shell, tree, &workspace.work);
         let kconfigs: Vec<Kconfigs<'_>> = trees.iter().map(each).collect();
         let kconfig = |input: &Input, kconfigs: &Kconfigs<'_>| -> Result<Rc<Kconfig>> {
-            let prefix = self.cross_compile.as_deref();
-            kconfigs.of(&Toolchain::find(&ctx.shell, input.asks.arch, prefix)?.kbuild_arch())
+            kconfigs.of(&self.toolchain.find(&ctx.shell, input.asks.arch)?.kbuild_arch())
         };
         let kconfig_a = kconfig(a, &kconfigs[0])?;
         let kconfig_b = kconfig(b, &kconfigs[kconfigs.len() - 1])?;

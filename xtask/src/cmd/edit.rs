@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cmd::args::{SourceArgs, TargetArgs};
+use crate::cmd::args::{SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context, confirm};
 use crate::diag::{self, Hint};
 use crate::edit::{self, Edited};
@@ -29,9 +29,8 @@ pub(crate) struct EditArgs {
     target: TargetArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// The menus to open
     #[arg(long, value_name = "MENUS", default_value = "menuconfig", value_parser = ["menuconfig", "nconfig"])]
     with: String,
@@ -77,7 +76,7 @@ impl EditArgs {
         let lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, self.cross_compile.as_deref())?;
+        let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
         let kconfig =
             Kconfigs::new(&ctx.shell, &tree, &workspace.work).of(&toolchain.kbuild_arch())?;
         let (version, arch) = (&tree.version, target.arch);
@@ -118,7 +117,7 @@ impl EditArgs {
                 .hint(|| "--config takes a .config that was changed elsewhere");
         }
         let uses = Uses { edit: true, ..Uses::default() };
-        let missing = setup::missing(&ctx.shell, &[toolchain.arch], uses)?;
+        let missing = setup::missing(&ctx.shell, &[toolchain.arch], &uses)?;
         if let Some(need) = missing.into_iter().find(|need| need.edit) {
             return Err(anyhow!("{menus} is compiled with {}, which is not here", need.probe))
                 .hint(|| "cargo xtask setup --edit installs it");

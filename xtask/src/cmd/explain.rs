@@ -5,7 +5,7 @@ use clap::Args;
 use kconfig::{Config, Mode};
 use vmm_kernel::Arch;
 
-use crate::cmd::args::{SourceArgs, TargetArgs};
+use crate::cmd::args::{SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::contract::Contract;
 use crate::diag::{self, Hint};
@@ -14,7 +14,7 @@ use crate::history::History;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Cause, InKernel, Kconfigs, explain, known, translate, why_unknown};
 use crate::source::{self, Sources, Tree};
-use crate::toolchain::{KbuildArch, Toolchain};
+use crate::toolchain::KbuildArch;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -25,9 +25,8 @@ pub(crate) struct ExplainArgs {
     target: TargetArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
 }
 
 impl ExplainArgs {
@@ -49,8 +48,7 @@ impl ExplainArgs {
         for targets in plan.variants() {
             let target = targets[0];
             let requested = fragment::read(&workspace, &plan.conf_dir, target)?.assignments;
-            let prefix = self.cross_compile.as_deref();
-            let toolchain = Toolchain::find(&ctx.shell, target.arch, prefix)?;
+            let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
             let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
             let (asked, _) = translate(&kconfig, &tree.version, target.arch, &history, &requested);
             let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
@@ -82,8 +80,8 @@ impl ExplainArgs {
     fn arches(&self, ctx: &Context, plan: &Plan) -> Vec<(Arch, Option<KbuildArch>)> {
         let tools = |arch: Arch| {
             let meant = plan.arches().contains(&arch);
-            let prefix = self.cross_compile.as_deref().filter(|_| meant);
-            Toolchain::find(&ctx.shell, arch, prefix).ok().map(|found| found.kbuild_arch())
+            let tools = if meant { &self.toolchain } else { &self.toolchain.without_prefix() };
+            tools.find(&ctx.shell, arch).ok().map(|found| found.kbuild_arch())
         };
         Arch::ALL.iter().map(|arch| (*arch, tools(*arch))).collect()
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask kernel`: plan, resolve, build, check the image, stage it.
 
 mod check_image;
+mod packages;
 mod together;
 mod variant;
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 use vmm_kernel::Manifest;
 
 use self::variant::{Order, Site, Variant};
-use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs};
+use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context, setup};
 use crate::contract::Contract;
 use crate::diag::{self, Hint};
@@ -49,11 +50,20 @@ pub(crate) struct KernelArgs {
     /// Folder that stands for / when installing
     #[arg(long, value_name = "ROOT", requires = "install")]
     dest_dir: Option<Utf8PathBuf>,
+    /// Also put the kernel's modules beside the image: modules-RELEASE.tar.zst
+    #[arg(long)]
+    modules: bool,
+    /// Also put beside the image what modules of others are built against: headers-RELEASE.tar.zst
+    #[arg(long)]
+    headers: bool,
+    /// Make a kernel for finding out what goes wrong, apart from the others: with debug.conf, and a
+    /// vmlinux.debug for debuggers
+    #[arg(long, conflicts_with_all = ["install", "check_image"])]
+    debug: bool,
     #[command(flatten)]
     jobs: JobsArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// Where a kernel fails, begin no other one [default: go on, and tell all failures at the end]
     #[arg(long)]
     fail_fast: bool,
@@ -72,6 +82,8 @@ pub(super) struct Outcome {
     pub(super) target: Target,
     action: Action,
     installed: Option<Utf8PathBuf>,
+    /// What was put beside the image.
+    beside: Vec<Utf8PathBuf>,
     pub(super) manifest: Manifest,
     warnings: Vec<String>,
 }
@@ -98,7 +110,8 @@ enum Action {
 impl KernelArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
-        let plan = plan(&workspace, &self.target.request(self.install)?)?;
+        let mut plan = plan(&workspace, &self.target.request(self.install)?)?;
+        plan.targets.iter_mut().for_each(|target| target.stage = self.staged(&target.stage));
         diag::tell_plan(ctx.progress, &plan);
         if let Some(file) = &self.check_image {
             return check_image::run(ctx, &plan, file);
@@ -107,8 +120,7 @@ impl KernelArgs {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
         if self.setup {
-            let uses = Uses { boot: true, launcher: self.jobs.launcher, ..Uses::default() };
-            setup::install_for_kernel(ctx, &plan.arches(), uses, self.yes)?;
+            setup::install_for_kernel(ctx, &plan.arches(), &self.uses(), self.yes)?;
         }
         let results = match self.make(ctx, &workspace, &plan)? {
             Ok(results) => results,
@@ -130,6 +142,7 @@ impl KernelArgs {
         plan: &Plan,
     ) -> Result<Result<Vec<Produced>, Vec<Obstacle>>> {
         let jobs = self.jobs.budget(&ctx.shell, workspace)?;
+        packages::require_tools(&ctx.shell, &self.packages())?;
         let history = History::read(workspace, &plan.conf_dir)?;
         let contract = Contract::read(workspace, &plan.conf_dir)?;
         self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
@@ -147,6 +160,7 @@ impl KernelArgs {
         for order in orders {
             let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
             let mut variant = Variant::resolve(ctx, order, folder, &history, &tree, &kconfigs)?;
+            variant.refuse_without_modules()?;
             variant.breaches = variant.breaches(ctx, &contract, &history, &tree, &kconfigs)?;
             let findings = variant.findings().iter().filter(|_| !self.allow_missing);
             obstacles.extend(findings.cloned().map(Obstacle::Finding));
@@ -164,6 +178,18 @@ impl KernelArgs {
     /// Where the target's image goes beside the workspace.
     fn installed(&self, target: &Target) -> Option<Utf8PathBuf> {
         self.install.then(|| under(self.dest_dir.as_deref(), &target.install))
+    }
+
+    /// What --setup installs for.
+    fn uses(&self) -> Uses {
+        Uses {
+            boot: true,
+            launcher: self.jobs.launcher,
+            family: self.toolchain.toolchain.clone(),
+            modules: self.modules,
+            debug: self.debug,
+            ..Uses::default()
+        }
     }
 
     fn refuses(&self, breach: &Breach) -> bool {
@@ -240,7 +266,8 @@ fn describe(outcome: &Outcome) -> String {
         manifest.size,
         target.stage,
     );
-    line.extend(outcome.installed.iter().map(|path| format!("  {path}\n")));
+    let others = outcome.installed.iter().chain(&outcome.beside);
+    line.extend(others.map(|path| format!("  {path}\n")));
     line.extend(outcome.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
     line
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::AccelChoice;
-use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs};
+use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
 use crate::lock::Lock;
@@ -18,7 +18,6 @@ use crate::measure::{Baseline, Comparison, Console, Measurement, Settings, Subje
 use crate::plan::Target;
 use crate::report;
 use crate::shell::Interrupted;
-use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -71,9 +70,8 @@ pub(crate) struct MeasureArgs {
     svg: Option<Utf8PathBuf>,
     #[command(flatten)]
     jobs: JobsArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
 }
 
 /// What a run found.
@@ -161,7 +159,7 @@ impl MeasureArgs {
         subject: &Subject,
     ) -> Result<Measurement> {
         let arch = subject.machine.arch;
-        let toolchain = Toolchain::find(&ctx.shell, arch, self.cross_compile.as_deref())?;
+        let toolchain = self.toolchain.find(&ctx.shell, arch)?;
         let cache = workspace.work.join("measure");
         let work = cache.join(subject.name.replace('/', "_"));
         let _lock = Lock::take(&ctx.shell, ctx.progress, &work)?;
@@ -174,7 +172,7 @@ impl MeasureArgs {
             initcalls: usize::from(self.initcalls),
             work_dir: &work,
             cache_dir: &cache,
-            compiler: &toolchain.tool("gcc"),
+            compiler: &toolchain.gnu("gcc"),
         };
         measure(&ctx.shell, ctx.progress, subject, &settings)
     }

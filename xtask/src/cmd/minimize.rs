@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::boot::AccelChoice;
-use crate::cmd::args::{JobsArgs, SourcesArgs, TargetArgs};
+use crate::cmd::args::{JobsArgs, SourcesArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
 use crate::edit;
@@ -27,9 +27,8 @@ pub(crate) struct MinimizeArgs {
     target: TargetArgs,
     #[command(flatten)]
     sources: SourcesArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// Show all lines, those that are needed too
     #[arg(long)]
     every_line: bool,
@@ -86,7 +85,7 @@ impl MinimizeArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
-        let yard = Yard::read(ctx, &workspace, &plan, self.cross_compile.as_deref())?;
+        let yard = Yard::read(ctx, &workspace, &plan, &self.toolchain)?;
         let builds = self.build || self.bisect;
         let sources = match builds {
             true => vec![self.sources.one()?],

@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use vmm_kernel::Arch;
 
-use crate::cmd::args::{PlannedSource, SourceArgs, TargetArgs};
+use crate::cmd::args::{PlannedSource, SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag;
 use crate::fragment;
@@ -15,7 +15,6 @@ use crate::lock::Lock;
 use crate::plan::{Plan, plan};
 use crate::resolve::{Kconfigs, resolve};
 use crate::stage::Identity;
-use crate::toolchain::Toolchain;
 use crate::variant::TOOL_VERSION;
 use crate::workspace::Workspace;
 
@@ -28,9 +27,8 @@ pub(crate) struct PlanArgs {
     /// Also say the key of each image, which a cache can keep it by: fetches the source and resolves
     #[arg(long, conflicts_with = "kernel_dir")]
     keys: bool,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX", requires = "keys")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,8 +68,7 @@ impl PlanArgs {
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let mut keys = vec![];
         for target in &plan.targets {
-            let prefix = self.cross_compile.as_deref();
-            let toolchain = Toolchain::find(&ctx.shell, target.arch, prefix)?;
+            let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
             let requested = fragment::read(workspace, &plan.conf_dir, target)?.assignments;
             let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
             let resolved = resolve(&kconfig, &tree.version, target.arch, &history, &requested);

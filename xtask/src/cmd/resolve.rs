@@ -7,7 +7,7 @@ use kconfig::{Config, Mode};
 use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
-use crate::cmd::args::SourceArgs;
+use crate::cmd::args::{SourceArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
 use crate::fragment;
@@ -15,7 +15,7 @@ use crate::history::History;
 use crate::plan::{Request, plan};
 use crate::resolve::{Finding, Kconfig, Kconfigs, resolve};
 use crate::source::Tree;
-use crate::toolchain::{KbuildArch, Toolchain};
+use crate::toolchain::KbuildArch;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -37,9 +37,8 @@ pub(crate) struct ResolveArgs {
     /// Folder with the lists and fragments [default: the workspace's]
     #[arg(long, value_name = "DIR")]
     kernel_conf_dir: Option<Utf8PathBuf>,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// Write only what differs from the defaults, as `make savedefconfig` does
     #[arg(long)]
     savedefconfig: bool,
@@ -98,11 +97,10 @@ impl ResolveArgs {
             Some(name) => name.as_str(),
             None => Arch::host()?.kbuild(),
         };
-        let prefix = self.cross_compile.as_deref();
         if let Some(arch) = kuasar_arch(name) {
-            return Ok(Toolchain::find(&ctx.shell, arch, prefix)?.kbuild_arch());
+            return Ok(self.toolchain.find(&ctx.shell, arch)?.kbuild_arch());
         }
-        let arch = KbuildArch::new(name, prefix.unwrap_or_default());
+        let arch = self.toolchain.of_any_arch(name);
         if tree.dir.join("arch").join(arch.source()).join("Kconfig").is_file() {
             return Ok(arch);
         }

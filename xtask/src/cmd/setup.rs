@@ -10,6 +10,7 @@ use crate::cmd::{Answer, Context, confirm};
 use crate::diag::Hint;
 use crate::launcher::Launcher;
 use crate::setup::{self, Installation, Manager, Missing, Surveyed, Uses};
+use crate::toolchain::Family;
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -31,6 +32,15 @@ pub(crate) struct SetupArgs {
     /// Also this program to compile through
     #[arg(long, value_enum)]
     launcher: Option<Launcher>,
+    /// Also these tools: llvm, or llvm-N for clang-N and its like
+    #[arg(long, value_name = "NAME", default_value_t)]
+    toolchain: Family,
+    /// Also what `kernel --modules` needs
+    #[arg(long)]
+    modules: bool,
+    /// Also what `kernel --debug` needs
+    #[arg(long)]
+    debug: bool,
 }
 
 impl SetupArgs {
@@ -39,8 +49,15 @@ impl SetupArgs {
             named if !named.is_empty() => named,
             _ => vec![Arch::host().hint(|| "name the guests' with --arch")?],
         };
-        let uses = Uses { boot: !self.no_boot, edit: self.edit, launcher: self.launcher };
-        let surveyed = setup::survey(&ctx.shell, &arches, uses)?;
+        let uses = Uses {
+            boot: !self.no_boot,
+            edit: self.edit,
+            launcher: self.launcher,
+            family: self.toolchain,
+            modules: self.modules,
+            debug: self.debug,
+        };
+        let surveyed = setup::survey(&ctx.shell, &arches, &uses)?;
         let manager = Manager::detect(&ctx.shell);
         ctx.print(&surveyed, |surveyed| table(surveyed, manager))?;
         let missing: Vec<Missing> =
@@ -50,7 +67,7 @@ impl SetupArgs {
             (false, true) => Ok(Answer::No),
             (false, false) => {
                 let ask = if self.yes { Ask::Never } else { Ask::OrRefuse };
-                install(ctx, manager, &missing, &arches, uses, ask)
+                install(ctx, manager, &missing, &arches, &uses, ask)
             }
         }
     }
@@ -60,7 +77,7 @@ impl SetupArgs {
 pub(crate) fn install_for_kernel(
     ctx: &Context,
     arches: &[Arch],
-    uses: Uses,
+    uses: &Uses,
     yes: bool,
 ) -> Result<()> {
     let missing = setup::missing(&ctx.shell, arches, uses)?;
@@ -92,7 +109,7 @@ fn install(
     manager: Option<Manager>,
     missing: &[Missing],
     arches: &[Arch],
-    uses: Uses,
+    uses: &Uses,
     ask: Ask,
 ) -> Result<Answer> {
     let Some(manager) = manager else {

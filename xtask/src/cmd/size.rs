@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
-use crate::cmd::args::{JobsArgs, SourceArgs, parse};
+use crate::cmd::args::{JobsArgs, SourceArgs, ToolchainArgs, parse};
 use crate::cmd::measure::write;
 use crate::cmd::{Answer, Context};
 use crate::diag;
@@ -70,9 +70,8 @@ pub(crate) struct SizeArgs {
     html: Option<Utf8PathBuf>,
     #[command(flatten)]
     jobs: JobsArgs,
-    /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
-    cross_compile: Option<String>,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

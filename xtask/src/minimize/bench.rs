@@ -154,6 +154,7 @@ mod tests {
     use vmm_kernel::{Arch, SourceRecord, ToolchainRecord};
 
     use super::*;
+    use crate::toolchain::Family;
 
     #[test]
     fn what_passes_elsewhere_and_not_here_is_missed() {
@@ -182,7 +183,8 @@ mod tests {
         let version = "6.12.0".parse().unwrap();
         let tree = Tree { dir: folder.to_owned(), version, record, pinned: true };
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
-        let toolchain = Toolchain { arch: Arch::X86_64, prefix: String::new(), record };
+        let toolchain =
+            Toolchain { arch: Arch::X86_64, family: Family::Gnu, prefix: String::new(), record };
         let (shell, progress) = (Shell::for_tests(), Progress::Silent);
         let jobs = Jobs::new(1, None).unwrap();
         let bench = |tree| Bench {

@@ -157,7 +157,7 @@ impl Bisect<'_> {
             deadline: self.boots.deadline,
             work_dir: &work,
             cache_dir: self.boots.cache_dir,
-            compiler: &toolchain.tool("gcc"),
+            compiler: &toolchain.gnu("gcc"),
             append: &[],
             without: &[],
             checks,

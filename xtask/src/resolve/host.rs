@@ -182,7 +182,7 @@ mod tests {
             shell: &shell,
             dir,
             there: dir.to_owned(),
-            environment: Environment { variables: BTreeMap::new(), identity: String::new() },
+            environment: Environment::default(),
             answers: RefCell::new(Answers::read(dir.join("answers"), dir)),
             basis: RefCell::new(Basis::new()),
             deadline: Duration::from_secs(1),

@@ -16,7 +16,7 @@ use xshell::cmd;
 
 use crate::launcher::Launcher;
 use crate::shell::Shell;
-use crate::toolchain::{on_path, which};
+use crate::toolchain::{Family, on_path, which};
 
 pub(crate) use self::install::{Installation, Manager, install, release};
 use self::packages::{Need, Probe};
@@ -30,13 +30,19 @@ pub(crate) struct Surveyed {
 }
 
 /// What a host is for, beside building.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Uses {
     pub(crate) boot: bool,
     /// With the tree's own menus.
     pub(crate) edit: bool,
     /// Through this.
     pub(crate) launcher: Option<Launcher>,
+    /// With these tools.
+    pub(crate) family: Family,
+    /// With its modules packed.
+    pub(crate) modules: bool,
+    /// With what debuggers read.
+    pub(crate) debug: bool,
 }
 
 /// One thing that is needed and not there.
@@ -46,14 +52,15 @@ pub(crate) type Missing = Need;
 ///
 /// # Errors
 /// If the compiler that looks for headers does not come to an end, or the user interrupts.
-pub(crate) fn survey(shell: &Shell, arches: &[Arch], uses: Uses) -> Result<Vec<Surveyed>> {
+pub(crate) fn survey(shell: &Shell, arches: &[Arch], uses: &Uses) -> Result<Vec<Surveyed>> {
     let host = Arch::host().ok();
     let needs = packages::needs()?.into_iter().filter(|need| need.applies(host, arches, uses));
+    let needs = needs.map(|need| need.of_version(&uses.family));
     needs.map(|need| Ok(Surveyed { found: is_there(shell, &need)?, need })).collect()
 }
 
 /// What `survey` does not find.
-pub(crate) fn missing(shell: &Shell, arches: &[Arch], uses: Uses) -> Result<Vec<Missing>> {
+pub(crate) fn missing(shell: &Shell, arches: &[Arch], uses: &Uses) -> Result<Vec<Missing>> {
     let surveyed = survey(shell, arches, uses)?;
     Ok(surveyed.into_iter().filter(|one| !one.found).map(|one| one.need).collect())
 }

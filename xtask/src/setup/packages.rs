@@ -10,6 +10,7 @@ use vmm_kernel::Arch;
 
 use super::{Manager, Uses};
 use crate::launcher::Launcher;
+use crate::toolchain::Family;
 
 const DATA: &str = include_str!("packages.toml");
 
@@ -30,6 +31,12 @@ pub(crate) struct Need {
     pub(crate) edit: bool,
     /// Needed only where this is to launch compilers.
     pub(crate) launcher: Option<Launcher>,
+    /// Needed only where LLVM's tools compile.
+    pub(crate) llvm: bool,
+    /// Not needed to build, only to pack modules.
+    pub(crate) modules: bool,
+    /// Not needed to build, only for what debuggers read.
+    pub(crate) debug: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -92,15 +99,35 @@ impl Need {
     }
 
     /// Whether a host (`None`: of an arch that has no guests) needs it for guests of `arches`.
-    pub(super) fn applies(&self, host: Option<Arch>, arches: &[Arch], uses: Uses) -> bool {
+    pub(super) fn applies(&self, host: Option<Arch>, arches: &[Arch], uses: &Uses) -> bool {
         let guest = |arch: &Arch| {
             self.guest.is_none_or(|guest| guest == *arch)
                 && self.foreign.is_none_or(|foreign| foreign == (host != Some(*arch)))
         };
-        (uses.boot || !self.boot)
-            && (uses.edit || !self.edit)
-            && (uses.launcher == self.launcher || self.launcher.is_none())
-            && arches.iter().any(guest)
+        let only_for = [
+            (self.boot, uses.boot),
+            (self.edit, uses.edit),
+            (self.launcher.is_some(), uses.launcher == self.launcher),
+            (self.llvm, uses.family != Family::Gnu),
+            (self.modules, uses.modules),
+            (self.debug, uses.debug),
+        ];
+        only_for.iter().all(|(only, use_)| *use_ || !only) && arches.iter().any(guest)
+    }
+}
+
+impl Need {
+    /// The same where the tools' names end in a version: Debian's packages are called so, too.
+    pub(super) fn of_version(mut self, family: &Family) -> Self {
+        let Family::Llvm(end) = family else { return self };
+        if let (true, false, Probe::Program { program, .. }) =
+            (self.llvm, end.is_empty(), &mut self.probe)
+        {
+            program.push_str(end);
+            let apt = self.packages.apt.map(|package| package + end);
+            self.packages = Packages { apt, ..Packages::default() };
+        }
+        self
     }
 }
 
@@ -126,6 +153,12 @@ struct RawNeed {
     #[serde(default)]
     edit: bool,
     launcher: Option<Launcher>,
+    #[serde(default)]
+    llvm: bool,
+    #[serde(default)]
+    modules: bool,
+    #[serde(default)]
+    debug: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -144,6 +177,10 @@ fn validate(raw: RawNeed) -> Result<Need> {
         }
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
-    let RawNeed { why, guest, foreign, boot, edit, launcher, packages, .. } = raw;
-    Ok(Need { probe, why, guest, foreign, boot, edit, launcher, packages })
+    let RawNeed {
+        why, guest, foreign, boot, edit, launcher, llvm, modules, debug, packages, ..
+    } = raw;
+    let need =
+        Need { probe, why, guest, foreign, boot, edit, launcher, llvm, modules, debug, packages };
+    Ok(need)
 }

@@ -11,7 +11,7 @@ const MANAGERS: [Manager; 4] = [Manager::Apt, Manager::Dnf, Manager::Zypper, Man
 
 fn wanted(host: Arch, guest: Arch, boot: bool) -> Vec<String> {
     let all = needs().unwrap().into_iter();
-    all.filter(|need| need.applies(Some(host), &[guest], Uses { boot, ..Uses::default() }))
+    all.filter(|need| need.applies(Some(host), &[guest], &Uses { boot, ..Uses::default() }))
         .map(|need| need.probe.to_string())
         .collect()
 }
@@ -68,13 +68,13 @@ fn a_bare_host_lacks_what_is_not_on_its_path() {
     let shell = Shell::for_tests();
     shell.sh.set_var("PATH", temp.path());
     // Tools of file systems are found where PATH does not lead.
-    let all_of_it = survey(&shell, &[Arch::X86_64], Uses::default()).unwrap();
+    let all_of_it = survey(&shell, &[Arch::X86_64], &Uses::default()).unwrap();
     assert!(all_of_it.iter().all(|one| !one.found), "{all_of_it:?}");
 
     symlink("/bin/sh", temp.path().join("flex")).unwrap();
     std::fs::write(temp.path().join("bison"), "not executable").unwrap();
     std::fs::create_dir(temp.path().join("bc")).unwrap();
-    let missing = missing(&shell, &[Arch::X86_64], Uses::default()).unwrap();
+    let missing = missing(&shell, &[Arch::X86_64], &Uses::default()).unwrap();
     let lacks = |what: &str| missing.iter().any(|need| need.probe.to_string() == what);
     assert!(!lacks("flex") && lacks("bison") && lacks("bc") && lacks("<stdio.h>"));
     assert_eq!(missing.len() + 1, all_of_it.len());
@@ -86,7 +86,7 @@ fn a_compiler_without_the_header_is_not_enough() {
     symlink("/bin/false", temp.path().join("gcc")).unwrap();
     let shell = Shell::for_tests();
     shell.sh.set_var("PATH", temp.path());
-    let missing = missing(&shell, &[Arch::X86_64], Uses::default()).unwrap();
+    let missing = missing(&shell, &[Arch::X86_64], &Uses::default()).unwrap();
     assert!(missing.iter().any(|need| need.probe.to_string() == "<gelf.h>"));
     assert!(!missing.iter().any(|need| need.probe.to_string() == "gcc"));
 }

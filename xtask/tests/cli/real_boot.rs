@@ -2,7 +2,7 @@
 //! each test says "skipped" unless `cargo xtask ci` asks for it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -39,10 +39,7 @@ fn what_is_taken_away_is_missed_and_nothing_else() {
     let boots: Vec<_> = boots.collect();
     assert!(!boots.is_empty(), "no boot of {kernels}");
     for boot in boots {
-        #[expect(clippy::disallowed_methods, reason = "a test types commands")]
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        command.current_dir(root).args(["boot", "--format", "json", "--deadline", "300"]);
+        let mut command = boot_here();
         for flag in ["arch", "type"] {
             command.arg(format!("--{flag}")).arg(boot[flag].as_str().unwrap());
         }
@@ -52,6 +49,70 @@ fn what_is_taken_away_is_missed_and_nothing_else() {
         let (out, err) = expect(1, command);
         assert_eq!(failed(&out), wanted(&boot["fails"]), "{boot:#}\n{err}");
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Boots what this workspace has staged.
+fn boot_here() -> Command {
+    #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
+    command.current_dir(root()).args(["boot", "--format", "json", "--deadline", "300"]);
+    command
+}
+
+/// The module that a boot has its guest load is built here against nothing but the headers beside the
+/// staged mini kernel; a first boot shows where it goes.
+#[test]
+fn a_driver_built_against_the_headers_alone_loads() {
+    if std::env::var("GUEST_KERNEL_BOOTS").as_deref() != Ok("mini") {
+        eprintln!("skipped: GUEST_KERNEL_BOOTS does not name mini");
+        return;
+    }
+    let packages = files_in(&root().join("bin"), "headers-");
+    let [package] = &packages[..] else {
+        eprintln!("skipped: {} headers-*.tar.zst are in bin, not one", packages.len());
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let packed = zstd::Decoder::new(std::fs::File::open(package).unwrap()).unwrap();
+    tar::Archive::new(packed).unpack(dir.path()).unwrap();
+    let headers = files_in(dir.path(), "linux-headers-").remove(0);
+    let driver = dir.path().join("driver");
+    let source = include_str!("../../probe/module/guest_probe.c").to_owned();
+    std::fs::create_dir(&driver).unwrap();
+    std::fs::write(driver.join("guest_probe.c"), source + "MODULE_INFO(by, \"headers\");\n")
+        .unwrap();
+    std::fs::write(driver.join("Kbuild"), "obj-m := guest_probe.o\n").unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+    let mut make = Command::new("make");
+    make.arg("-C").arg(headers).arg(format!("M={}", driver.display())).arg("modules");
+    expect(0, make);
+
+    let boot = || {
+        let mut boot = boot_here();
+        boot.args(["--type", "mini", "--arch", "x86_64"]);
+        let records: Value = serde_json::from_str(&expect(0, boot).0).unwrap();
+        let load = |check: &&Value| check["name"] == "module-load";
+        let checks = records[0]["checks"].as_array().unwrap().clone();
+        let load = checks.iter().find(load).unwrap().clone();
+        (load, records[0]["console_log"].as_str().unwrap().to_owned())
+    };
+    let (_, console) = boot();
+    let places = files_in(Path::new(&console).parent().unwrap(), "module-");
+    assert!(!places.is_empty(), "no module beside {console}");
+    places.iter().for_each(|place| drop(std::fs::copy(driver.join("guest_probe.ko"), place)));
+    let (load, _) = boot();
+    places.iter().for_each(|place| std::fs::remove_file(place).unwrap());
+    assert_eq!(load["outcome"], "pass", "{load}");
+}
+
+fn files_in(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(name);
+    entries.map(|entry| entry.path()).filter(named).collect()
 }
 
 /// Builds the kernels of `lacking-kernels.toml` from the tree that GUEST_KERNEL_LACKING names, each in

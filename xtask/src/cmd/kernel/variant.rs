@@ -1,6 +1,5 @@
 //! Targets with one `.config`, on their way through the stages.
 
-use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -18,6 +17,7 @@ use crate::image;
 use crate::inputs;
 use crate::kbuild::{Build, Jobs, copy_object_tree, packer_version};
 use crate::lock::Lock;
+use crate::package::Package;
 use crate::plan::Target;
 use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
 use crate::source::Tree;
@@ -31,9 +31,12 @@ use crate::workspace::Workspace;
 pub(super) struct Order<'a> {
     pub(super) targets: Vec<&'a Target>,
     formats: Vec<ImageFormat>,
+    pub(super) packages: Vec<Package>,
     requested: Requested,
     inputs: Vec<FileRecord>,
     pub(super) toolchain: Toolchain,
+    /// What its name ends in, beside that of the release kernel.
+    pub(super) kind: &'static str,
 }
 
 impl<'a> Order<'a> {
@@ -45,27 +48,29 @@ impl<'a> Order<'a> {
         targets: Vec<&'a Target>,
     ) -> Result<Self> {
         let first = targets[0];
-        let requested = fragment::read(workspace, conf_dir, first)?;
+        let requested = fragment::read_below(workspace, conf_dir, first, &args.top())?;
         if let Some(overlay) = &requested.overlay_missing {
             diag::tell_no_overlay(ctx.progress, conf_dir, overlay, first);
         }
         let inputs = fragment::inputs(conf_dir, first, &requested.fragments)?;
-        let toolchain = Toolchain::find(&ctx.shell, first.arch, args.cross_compile.as_deref())?;
+        let toolchain = args.toolchain.find(&ctx.shell, first.arch)?;
         let mut formats: Vec<ImageFormat> = targets.iter().map(|target| target.format).collect();
         formats.sort();
         formats.dedup();
-        Ok(Order { targets, formats, requested, inputs, toolchain })
+        let (packages, kind) = (args.packages(), args.kind());
+        Ok(Order { targets, formats, packages, requested, inputs, toolchain, kind })
     }
 
     pub(super) fn name(&self) -> String {
-        self.targets[0].variant()
+        let name = format!("{}{}", self.targets[0].variant(), self.kind);
+        self.toolchain.family.variant(&name)
     }
 }
 
 /// An order on its way through the stages.
 pub(super) struct Variant<'a> {
     pub(super) order: Order<'a>,
-    folder: Folder,
+    pub(super) folder: Folder,
     request: Request,
     /// What changes in the tree from here on, the build may or may not have seen.
     started: SystemTime,
@@ -85,8 +90,8 @@ pub(super) struct Site<'a> {
 /// Nothing to do, or to be built.
 enum State {
     Current(Box<Record>),
-    /// With the images of other formats that the last build still stands for.
-    Resolved(Resolved, BTreeMap<ImageFormat, Made>),
+    /// With what the last build made that still stands.
+    Resolved(Resolved, Option<Box<Record>>),
 }
 
 impl<'a> Variant<'a> {
@@ -100,11 +105,11 @@ impl<'a> Variant<'a> {
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Self> {
         let mut started = SystemTime::now();
-        let Order { requested, toolchain, formats, .. } = &order;
+        let Order { requested, toolchain, formats, packages, .. } = &order;
         let request = Request::new(&requested.assignments, history, &tree.record, toolchain)?;
         let state = match Record::standing(&folder, &request, tree) {
-            Some(record) if record.has(formats) => State::Current(Box::new(record)),
-            Some(record) => State::Resolved(record.resolved, record.images),
+            Some(record) if record.has(formats, packages) => State::Current(Box::new(record)),
+            Some(record) => State::Resolved(record.resolved.clone(), Some(Box::new(record))),
             None => {
                 let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
                 let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
@@ -113,7 +118,7 @@ impl<'a> Variant<'a> {
                 bar.finish_and_clear();
                 // An edit while it resolved is the build's to see: kbuild reads Kconfig again.
                 started = SystemTime::now();
-                State::Resolved(resolved, BTreeMap::new())
+                State::Resolved(resolved, None)
             }
         };
         let variant = Variant { order, folder, request, started, state, breaches: vec![] };
@@ -123,7 +128,7 @@ impl<'a> Variant<'a> {
         Ok(variant)
     }
 
-    fn resolved(&self) -> &Resolved {
+    pub(super) fn resolved(&self) -> &Resolved {
         match &self.state {
             State::Resolved(resolved, _) => resolved,
             State::Current(record) => &record.resolved,
@@ -167,7 +172,7 @@ impl<'a> Variant<'a> {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved, kept) => {
                 self.begin_with(ctx, like)?;
-                (self.build(ctx, site, resolved, kept)?, true)
+                (self.build(ctx, site, resolved, kept.as_deref())?, true)
             }
         };
         let stage = |target: &&Target| self.stage(ctx, site.args, &record, target, built);
@@ -211,7 +216,7 @@ impl<'a> Variant<'a> {
         ctx: &Context,
         site: Site<'_>,
         resolved: &Resolved,
-        kept: &BTreeMap<ImageFormat, Made>,
+        kept: Option<&Record>,
     ) -> Result<Record> {
         let before = Record::take(&self.folder)?;
         let start = Instant::now();
@@ -228,8 +233,10 @@ impl<'a> Variant<'a> {
             name: self.order.name(),
             close_up: true,
         };
-        let make_targets: Vec<_> =
+        let mut make_targets: Vec<_> =
             self.order.formats.iter().map(|f| image::kbuild_target(*f)).collect();
+        make_targets
+            .extend(self.order.packages.iter().any(|one| one.needs_modules()).then_some("modules"));
         let built = build.run(&resolved.dot_config, &make_targets)?;
         let mut record = Record::after_build(
             &self.folder,
@@ -239,7 +246,10 @@ impl<'a> Variant<'a> {
             (resolved.clone(), built.release),
             before.as_ref(),
         )?;
-        record.images.clone_from(kept);
+        if let Some(kept) = kept {
+            record.images.clone_from(&kept.images);
+            record.packages.clone_from(&kept.packages);
+        }
         for target in &self.order.targets {
             let format = target.format;
             if record.images.contains_key(&format) {
@@ -250,6 +260,7 @@ impl<'a> Variant<'a> {
             let checked = image::check(&file, wanted(target))?;
             record.images.insert(format, Made { sha256: hash::of_file(&file)?, checked });
         }
+        self.pack(ctx, &build, &mut record)?;
         record.write(&self.folder)?;
         diag::tell_built(ctx.progress, &self.order.name(), built.compiled, start.elapsed());
         Ok(record)
@@ -270,6 +281,8 @@ impl<'a> Variant<'a> {
         if let Some(path) = &installed {
             changed |= stage_at(ctx, &image, &manifest, path)?;
         }
+        let (beside, moved) = self.stage_beside(ctx, record, &target.stage)?;
+        changed |= moved;
         let action = match (built, changed) {
             (true, _) => Action::Built,
             (false, true) => Action::Staged,
@@ -277,7 +290,8 @@ impl<'a> Variant<'a> {
         };
         let made = record.images.get(&target.format);
         let warnings = made.map(|made| made.checked.warnings.clone()).unwrap_or_default();
-        Ok(Outcome { target: target.clone(), action, installed, manifest, warnings })
+        let target = target.clone();
+        Ok(Outcome { target, action, installed, beside, manifest, warnings })
     }
 
     /// Those that a target's hypervisor is made to bear.

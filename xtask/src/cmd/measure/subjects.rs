@@ -191,7 +191,7 @@ fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArg
 
 impl MeasureArgs {
     fn toolchain(&self, ctx: &Context, arch: Arch) -> Result<Toolchain> {
-        Toolchain::find(&ctx.shell, arch, self.cross_compile.as_deref())
+        self.toolchain.find(&ctx.shell, arch)
     }
 }
 
@@ -348,6 +348,7 @@ impl<'a> Yard<'a> {
             ctx.progress.say(format_args!("{what}: {missing} symbols do not come out as asked"));
         }
         let slug = format!("measured-{}", order.name.replace(['/', '.'], "_"));
+        let slug = toolchain.family.variant(&slug);
         let folder = Folder::new(&workspace.work, tree, order.path, &slug);
         let format = match arch {
             Arch::X86_64 => ImageFormat::BzImage,

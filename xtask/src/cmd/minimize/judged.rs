@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, ensure};
 use vmm_kernel::KernelType;
 
 use crate::cmd::Context;
+use crate::cmd::args::ToolchainArgs;
 use crate::contract::Contract;
 use crate::diag::Hint;
 use crate::fragment::{self, Place, Requested};
@@ -67,7 +68,7 @@ impl<'a> Yard<'a> {
         ctx: &Context,
         workspace: &'a Workspace,
         plan: &'a Plan,
-        prefix: Option<&str>,
+        toolchain: &ToolchainArgs,
     ) -> Result<Self> {
         let conf_dir = &plan.conf_dir;
         let (mut orders, mut others) = (vec![], vec![]);
@@ -76,7 +77,7 @@ impl<'a> Yard<'a> {
             let (first, name) = (targets[0], targets[0].variant());
             if plan.targets.iter().any(|target| target.variant() == name) {
                 let requested = fragment::read(workspace, conf_dir, first)?;
-                let toolchain = Toolchain::find(&ctx.shell, first.arch, prefix)?;
+                let toolchain = toolchain.find(&ctx.shell, first.arch)?;
                 let targets = targets.into_iter().cloned().collect();
                 orders.push(Order { name, targets, requested, toolchain });
             } else if conf_dir.join(&first.list).is_file() {
@@ -132,7 +133,9 @@ impl<'a> Yard<'a> {
     }
 
     pub(super) fn folder(&self, field: &Field<'_>) -> Folder {
-        Folder::new(&self.workspace.work, field.tree, &self.plan.conf_dir, &field.order.name)
+        let Order { name, toolchain, .. } = &field.order;
+        let name = toolchain.family.variant(name);
+        Folder::new(&self.workspace.work, field.tree, &self.plan.conf_dir, &name)
     }
 
     /// All lines, with what the kernels' object trees say of them.

@@ -141,7 +141,7 @@ impl MinimizeArgs {
             initcalls: 0,
             work_dir: &folder.join("measure"),
             cache_dir: &folder.join("measure"),
-            compiler: &toolchain.tool("gcc"),
+            compiler: &toolchain.gnu("gcc"),
         };
         let measured = measure(shell, *progress, &subject, &settings)?;
         let figures = measured.runs.into_iter().flat_map(|run| run.figures);

@@ -93,7 +93,10 @@ impl SizeArgs {
         let variant = target.variant();
         let obj = match &self.obj {
             Some(dir) => camino::absolute_utf8(dir)?,
-            None => Folder::new(&workspace.work, &tree, &plan.conf_dir, &variant).obj(),
+            None => {
+                let variant = self.toolchain.toolchain.variant(&variant);
+                Folder::new(&workspace.work, &tree, &plan.conf_dir, &variant).obj()
+            }
         };
         let name = format!("{variant} on Linux {}", tree.version);
         let asks = Asks::Lines(lines);
@@ -139,7 +142,7 @@ impl SizeArgs {
         tree: Tree,
         (conf_dir, asks): (Utf8PathBuf, Asks),
     ) -> Result<Subject> {
-        let toolchain = Toolchain::find(&ctx.shell, arch, self.cross_compile.as_deref())?;
+        let toolchain = self.toolchain.find(&ctx.shell, arch)?;
         let bar = ctx.progress.spinner(format!("reading {name}"));
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;

@@ -41,6 +41,7 @@ impl SizeArgs {
         diag::tell_compared(ctx.progress, &compared);
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let slug = format!("without-{}", subject.toolchain.arch);
+        let slug = subject.toolchain.family.variant(&slug);
         let folder = Folder::new(&workspace.work, &subject.tree, &subject.conf_dir, &slug);
         let bar = ctx.progress.spinner("copying the object tree");
         copy_object_tree(&subject.obj, &folder.obj())?;

@@ -69,7 +69,9 @@ impl<'a> Bench<'a> {
         };
         let mut plan = plan(workspace, &request)?;
         let (target, conf_dir) = (plan.targets.swap_remove(0), plan.conf_dir);
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, args.cross_compile.as_deref())?;
+        let (family, prefix) =
+            (manifest.toolchain.name.parse().map_err(Error::msg)?, args.cross_compile.as_deref());
+        let toolchain = Toolchain::find(&ctx.shell, target.arch, &family, prefix)?;
         let origin = Origin::find(args, workspace, &conf_dir, &manifest.source)?;
         Ok(Bench { ctx, args, workspace, manifest, conf_dir, target, toolchain, origin })
     }
