@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 use vmm_kernel::{Manifest, SourceRecord};
