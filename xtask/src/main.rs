@@ -18,6 +18,7 @@ mod minimize;
 mod operand;
 mod plan;
 mod progress;
+mod provenance;
 mod report;
 mod resolve;
 mod setup;

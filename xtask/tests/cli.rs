@@ -21,4 +21,5 @@ mod cli {
     mod real_tree;
     mod size;
     mod together;
+    mod verify;
 }

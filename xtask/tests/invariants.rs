@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 23] = [
+const STAGES: [&str; 24] = [
     "workspace",
     "plan",
     "operand",
@@ -22,6 +22,7 @@ const STAGES: [&str; 23] = [
     "image",
     "inputs",
     "variant",
+    "provenance",
     "stage",
     "verify",
     "boot",

@@ -48,6 +48,9 @@ pub(crate) struct KernelArgs {
     /// Folder that stands for / when installing
     #[arg(long, value_name = "ROOT", requires = "install")]
     dest_dir: Option<Utf8PathBuf>,
+    /// Also write what the image was made of: an SPDX document and an in-toto provenance statement
+    #[arg(long)]
+    sbom: bool,
     #[command(flatten)]
     jobs: JobsArgs,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
@@ -137,7 +140,8 @@ impl KernelArgs {
             ctx.print(&obstacles, |_| String::new())?;
             return Ok(Answer::No);
         }
-        let site = Site { args: &self, tree: &tree, jobs: &self.jobs.budget()? };
+        let origin = &self.source.origin(&plan.conf_dir, &tree.record)?;
+        let site = Site { args: &self, tree: &tree, jobs: &self.jobs.budget()?, origin };
         let results = together::produce(ctx, site, &variants)?;
         ctx.print(&results, |results| results.iter().map(Produced::describe).collect())?;
         Ok(if results.iter().any(Produced::failed) { Answer::Failed } else { Answer::Yes })
