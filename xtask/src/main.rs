@@ -20,6 +20,7 @@ mod operand;
 mod package;
 mod plan;
 mod progress;
+mod provenance;
 mod refresh;
 mod report;
 mod resolve;

@@ -12,6 +12,7 @@ use vmm_kernel::{ImageFormat, Manifest, SourceRecord, ToolchainRecord};
 
 use crate::diag::Hint;
 use crate::hash;
+use crate::provenance::{Document, ENDINGS};
 
 /// All that decides an image; the key of a target is its hash.
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ impl Identity<'_> {
 
 /// The file beside an image that says what it is.
 pub(crate) fn manifest_path(image: &Utf8Path) -> Utf8PathBuf {
-    Utf8PathBuf::from(format!("{image}.json"))
+    beside(image, ".json")
 }
 
 /// The manifest beside an image; none if there is none that can be read.
@@ -55,10 +56,21 @@ pub(crate) fn demand_manifest(image: &Utf8Path) -> Result<Manifest> {
     })
 }
 
-/// The image is there with exactly this manifest, and is what that says. The key alone would not
+/// The file beside an image that ends so.
+fn beside(image: &Utf8Path, ending: &str) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{image}{ending}"))
+}
+
+/// The image is there with exactly this manifest and these documents, and is what they say. The key alone would not
 /// do: hypervisors share it, and one key has come to other bytes where something in the host moved.
-pub(crate) fn is_current(image: &Utf8Path, manifest: &Manifest) -> bool {
-    read_manifest(image).as_ref() == Some(manifest) && is_whole(image, manifest)
+pub(crate) fn is_current(image: &Utf8Path, manifest: &Manifest, documents: &[Document]) -> bool {
+    let is_there = |document: &Document| {
+        let text = std::fs::read(beside(image, document.ending));
+        text.is_ok_and(|text| text == document.json.as_bytes())
+    };
+    read_manifest(image).as_ref() == Some(manifest)
+        && documents.iter().all(is_there)
+        && is_whole(image, manifest)
 }
 
 /// The image's bytes are those that the manifest speaks of.
@@ -82,22 +94,33 @@ pub(crate) fn refuse_unwritable(image: &Utf8Path) -> Result<()> {
 /// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.
 const MODE: u32 = 0o640;
 
-/// Replaces image and manifest at `to`. The manifest goes first: it names the hash of its image, so
+/// Replaces image, manifest and documents at `to`. Documents of another image go. The manifest goes first: it names the hash of its image, so
 /// that a kill between the two leaves the old image whole and is seen by the next run.
 ///
 /// # Errors
 /// If a file cannot be written; what was there before then stays.
-pub(crate) fn stage(image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<()> {
+pub(crate) fn stage(
+    image: &Utf8Path,
+    (manifest, documents): (&Manifest, &[Document]),
+    to: &Utf8Path,
+) -> Result<()> {
     let folder = to.parent().unwrap_or(Utf8Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("failed to create folder {folder}"))?;
     sweep(folder)?;
     let content = File::open(image).with_context(|| format!("failed to read {image}"))?;
     let new_image = temporary(folder, to, content)?;
     let json = serde_json::to_vec_pretty(manifest).context("failed to write a manifest")?;
-    let beside = manifest_path(to);
-    let new_manifest = temporary(folder, &beside, json.as_slice())?;
-    publish(new_manifest, &beside)?;
+    let manifest = manifest_path(to);
+    let new_manifest = temporary(folder, &manifest, json.as_slice())?;
+    for path in ENDINGS.map(|ending| beside(to, ending)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(path).with_context(|| format!("failed to remove {path}"))?;
+    }
+    publish(new_manifest, &manifest)?;
     publish(new_image, to)?;
+    for Document { ending, json } in documents {
+        let path = beside(to, ending);
+        publish(temporary(folder, &path, json.as_bytes())?, &path)?;
+    }
     flush(folder)
 }
 

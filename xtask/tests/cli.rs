@@ -26,4 +26,5 @@ mod cli {
     mod refresh;
     mod size;
     mod together;
+    mod verify;
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 25] = [
+const STAGES: [&str; 26] = [
     "workspace",
     "plan",
     "operand",
@@ -23,6 +23,7 @@ const STAGES: [&str; 25] = [
     "package",
     "inputs",
     "variant",
+    "provenance",
     "stage",
     "verify",
     "boot",

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use vmm_kernel::{Arch, KernelType};
+use vmm_kernel::{Arch, KernelType, SourceRecord};
 
 use crate::cmd::Context;
 use crate::diag::did_you_mean;
@@ -14,7 +14,7 @@ use crate::kbuild::Jobs;
 use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
 use crate::shell::Shell;
-use crate::source::{self, Pin, Sources, Tree, Wanted};
+use crate::source::{self, Origin, Pin, Sources, Tree, Wanted};
 use crate::toolchain::{Family, KbuildArch, Toolchain};
 use crate::workspace::Workspace;
 
@@ -184,6 +184,14 @@ impl SourceArgs {
             left_out: self.no_patch.clone(),
             name: pin.name,
         })
+    }
+
+    /// Where what `tree` gives is had, by what its record says. Asks nobody.
+    pub(crate) fn origin(&self, conf_dir: &Utf8Path, record: &SourceRecord) -> Result<Origin> {
+        match self.kernel_dir {
+            Some(_) => Ok(Origin::default()),
+            None => Ok(self.pin(&Sources::read(conf_dir)?)?.origin(&record.version)),
+        }
     }
 
     pub(super) fn pin(&self, sources: &Sources) -> Result<Pin> {

@@ -1,5 +1,8 @@
 //! `cargo xtask ci`: the whole test, as the README and `.ci/run` call it.
 
+mod documents;
+mod reproduce;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -38,7 +41,7 @@ struct Step {
 }
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 19] = [
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -92,6 +95,11 @@ const STEPS: [Step; 17] = [
         run: |ci| ci.build_again(),
     },
     Step {
+        name: "documents",
+        what: "what is written of an image is SPDX and in-toto, as their own validators see it",
+        run: |ci| ci.documents(),
+    },
+    Step {
         name: "boot",
         what: "both boot, and no check fails in the guest",
         run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64"),
@@ -115,6 +123,11 @@ const STEPS: [Step; 17] = [
         name: "lacking",
         what: "kernels built without what checks look for fail them; when named",
         run: |ci| ci.lacking(),
+    },
+    Step {
+        name: "reproduce",
+        what: "another user elsewhere builds the same bits; when named",
+        run: |ci| ci.reproduce(),
     },
 ];
 
@@ -198,8 +211,12 @@ impl Ci<'_> {
 
     /// Runs in the workspace's root, and shows all that is said.
     fn show(&self, command: impl Into<Command>) -> Result<Verdict> {
+        self.show_in(&self.workspace.root, command)
+    }
+
+    fn show_in(&self, folder: &Utf8Path, command: impl Into<Command>) -> Result<Verdict> {
         let mut command: Command = command.into();
-        command.current_dir(&self.workspace.root);
+        command.current_dir(folder);
         let shown = format!("{command:?}");
         let finished = self.ctx.shell.stream(command, DEADLINE, None, |stream, line| {
             match stream {

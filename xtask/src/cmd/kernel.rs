@@ -60,6 +60,9 @@ pub(crate) struct KernelArgs {
     /// vmlinux.debug for debuggers
     #[arg(long, conflicts_with_all = ["install", "check_image"])]
     debug: bool,
+    /// Also write what the image was made of: an SPDX document and an in-toto provenance statement
+    #[arg(long)]
+    sbom: bool,
     #[command(flatten)]
     jobs: JobsArgs,
     #[command(flatten)]
@@ -171,7 +174,8 @@ impl KernelArgs {
         if !obstacles.is_empty() {
             return Ok(Err(obstacles));
         }
-        let site = Site { args: self, tree: &tree, jobs: &jobs };
+        let origin = &self.source.origin(&plan.conf_dir, &tree.record)?;
+        let site = Site { args: self, tree: &tree, jobs: &jobs, origin };
         together::produce(ctx, site, &variants).map(Ok)
     }
 

@@ -115,8 +115,12 @@ pub(crate) fn differences_text(differences: &Differences) -> String {
             let _ = writeln!(more, "{name}: {} more symbols differ", symbols.len() - SHOWN);
         }
     }
-    if differences.sections.is_empty() {
-        more += "the kernels in them are the same\n";
+    match &differences.unread {
+        Some(why) => {
+            let _ = writeln!(more, "the kernels in them were not compared: {why}");
+        }
+        None if differences.sections.is_empty() => more += "the kernels in them are the same\n",
+        None => {}
     }
     format!("{}\n{more}", table.trim_fmt())
 }

@@ -30,6 +30,10 @@ impl Release {
         format!("linux-{}.tar.xz", self.version)
     }
 
+    pub(super) fn tarball(&self) -> String {
+        self.url(&self.file())
+    }
+
     /// Of a file beside the tarball.
     fn url(&self, file: &str) -> String {
         let major = self.version.split('.').next().unwrap_or_default();

@@ -20,6 +20,8 @@ pub(crate) struct Differences {
     pub(crate) parts: Vec<Part>,
     /// Sections of the kernel that differ; nothing where only what is around it does.
     pub(crate) sections: Vec<Section>,
+    /// Why nobody could look into the kernels.
+    pub(crate) unread: Option<String>,
 }
 
 /// Sizes and offsets in bytes.
@@ -74,7 +76,7 @@ impl Bytes {
 /// one's is gone, what is unpacked of its image is laid out as the second one's is.
 ///
 /// # Errors
-/// If one cannot be read or unpacked.
+/// If one cannot be read, or the user interrupts.
 pub(crate) fn differences(
     shell: &Shell,
     format: ImageFormat,
@@ -87,18 +89,23 @@ pub(crate) fn differences(
     };
     let (first, second) = (read(given)?, read(rebuilt)?);
     let layout = Kernel::read(vmlinux)?;
-    let sections = match its_vmlinux {
-        Some(its) => sections(&Kernel::read(its)?, &layout),
-        None => {
-            let memory = |path: &Utf8Path, data: &[u8]| {
-                Memory::of_image(shell, (data, format), layout.start(), scratch)
-                    .with_context(|| format!("failed to look into image {path}"))
-            };
-            let first = layout.with_content(&memory(given, &first)?);
-            sections(&first, &layout.with_content(&memory(rebuilt, &second)?))
-        }
+    let unpacked = |path: &Utf8Path, data: &[u8]| -> Result<Kernel> {
+        let memory = Memory::of_image(shell, (data, format), layout.start(), scratch)
+            .with_context(|| format!("failed to look into image {path}"))?;
+        Ok(layout.with_content(&memory))
     };
-    Ok(Differences { parts: parts(format, &first, &second)?, sections })
+    let compared = match its_vmlinux {
+        Some(its) => Kernel::read(its).map(|its| sections(&its, &layout)),
+        None => unpacked(given, &first)
+            .and_then(|first| Ok(sections(&first, &unpacked(rebuilt, &second)?))),
+    };
+    shell.check_interrupt()?;
+    let parts = parts(format, &first, &second)?;
+    // What is told of the file is true all the same.
+    Ok(match compared {
+        Ok(sections) => Differences { parts, sections, unread: None },
+        Err(error) => Differences { parts, sections: vec![], unread: Some(format!("{error:#}")) },
+    })
 }
 
 fn parts(format: ImageFormat, given: &[u8], rebuilt: &[u8]) -> Result<Vec<Part>> {
@@ -127,17 +134,17 @@ fn ranges(format: ImageFormat, image: &[u8]) -> Result<Vec<(&'static str, Range<
     ])
 }
 
-fn sections(given: &Kernel, rebuilt: &Kernel) -> Vec<Section> {
+pub(super) fn sections(given: &Kernel, rebuilt: &Kernel) -> Vec<Section> {
     let mut names: Vec<&str> =
         given.sections.iter().chain(&rebuilt.sections).map(|one| one.name.as_str()).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(*name));
     let section = |name: &str| {
         let (first, second) = (given.section(name), rebuilt.section(name));
-        (first.map(Content::data) != second.map(Content::data)).then(|| Section {
+        (first.map(|one| &one.data) != second.map(|one| &one.data)).then(|| Section {
             name: name.to_owned(),
-            given: first.map(|one| one.data().len()),
-            rebuilt: second.map(|one| one.data().len()),
+            given: first.map(|one| one.data.len()),
+            rebuilt: second.map(|one| one.data.len()),
             symbols: symbols(first, second),
         })
     };

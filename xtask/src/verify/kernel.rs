@@ -19,10 +19,10 @@ pub(super) struct Kernel {
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) name: String,
-    address: u64,
-    data: Vec<u8>,
+    pub(super) address: u64,
+    pub(super) data: Vec<u8>,
     /// By offset, one for each.
-    symbols: BTreeMap<usize, String>,
+    pub(super) symbols: BTreeMap<usize, String>,
 }
 
 /// What lies in front of a section's first symbol.
@@ -89,10 +89,6 @@ fn is_cut(kind: SymbolKind) -> bool {
 }
 
 impl Content {
-    pub(super) fn data(&self) -> &[u8] {
-        &self.data
-    }
-
     /// From each symbol to the next, with its name; one that comes again has its number behind it.
     pub(super) fn pieces(&self) -> Vec<(String, &[u8])> {
         let mut starts: Vec<(usize, &str)> =

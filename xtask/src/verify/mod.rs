@@ -5,6 +5,8 @@ mod compare;
 mod kernel;
 mod memory;
 mod obstacle;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compare::{Differences, Part, Section, Symbol, differences};
 pub(crate) use obstacle::{Change, Here, Obstacle, left_out, obstacles};

@@ -19,8 +19,9 @@ use crate::kbuild::{Build, Jobs, copy_object_tree, packer_version};
 use crate::lock::Lock;
 use crate::package::Package;
 use crate::plan::Target;
+use crate::provenance::{self, Document, Materials};
 use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
-use crate::source::Tree;
+use crate::source::{Origin, Tree};
 use crate::stage::{self, Identity};
 use crate::toolchain::Toolchain;
 use crate::variant::{Folder, Made, Record, Request, TOOL_VERSION};
@@ -85,6 +86,19 @@ pub(super) struct Site<'a> {
     pub(super) args: &'a KernelArgs,
     pub(super) tree: &'a Tree,
     pub(super) jobs: &'a Jobs,
+    /// Where its tree is had.
+    pub(super) origin: &'a Origin,
+}
+
+impl Site<'_> {
+    /// What is written about an image beside its manifest.
+    fn documents(self, manifest: &Manifest, image: &Utf8Path) -> Result<Vec<Document>> {
+        if !self.args.sbom {
+            return Ok(vec![]);
+        }
+        let image = image.file_name().unwrap_or(image.as_str());
+        provenance::documents(Materials { image, manifest, origin: self.origin })
+    }
 }
 
 /// Nothing to do, or to be built.
@@ -175,7 +189,7 @@ impl<'a> Variant<'a> {
                 (self.build(ctx, site, resolved, kept.as_deref())?, true)
             }
         };
-        let stage = |target: &&Target| self.stage(ctx, site.args, &record, target, built);
+        let stage = |target: &&Target| self.stage(ctx, site, &record, target, built);
         self.order.targets.iter().map(stage).collect()
     }
 
@@ -269,17 +283,19 @@ impl<'a> Variant<'a> {
     fn stage(
         &self,
         ctx: &Context,
-        args: &KernelArgs,
+        site: Site<'_>,
         record: &Record,
         target: &Target,
         built: bool,
     ) -> Result<Outcome> {
         let manifest = self.manifest(ctx, record, target)?;
         let image = self.folder.image(target.format);
-        let mut changed = stage_at(ctx, &image, &manifest, &target.stage)?;
-        let installed = args.installed(target);
+        let documents = site.documents(&manifest, &target.stage)?;
+        let about = (&manifest, documents.as_slice());
+        let mut changed = stage_at(ctx, &image, about, &target.stage)?;
+        let installed = site.args.installed(target);
         if let Some(path) = &installed {
-            changed |= stage_at(ctx, &image, &manifest, path)?;
+            changed |= stage_at(ctx, &image, about, path)?;
         }
         let (beside, moved) = self.stage_beside(ctx, record, &target.stage)?;
         changed |= moved;
@@ -339,12 +355,17 @@ impl<'a> Variant<'a> {
 }
 
 /// Puts the image there unless it is there already; says whether it did.
-fn stage_at(ctx: &Context, image: &Utf8Path, manifest: &Manifest, to: &Utf8Path) -> Result<bool> {
-    if stage::is_current(to, manifest) {
+fn stage_at(
+    ctx: &Context,
+    image: &Utf8Path,
+    about: (&Manifest, &[Document]),
+    to: &Utf8Path,
+) -> Result<bool> {
+    if stage::is_current(to, about.0, about.1) {
         return Ok(false);
     }
     let folder = to.parent().unwrap_or(Utf8Path::new("."));
     let _lock = Lock::take(&ctx.shell, ctx.progress, folder)?;
-    stage::stage(image, manifest, to)?;
+    stage::stage(image, about, to)?;
     Ok(true)
 }
