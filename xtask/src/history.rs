@@ -297,7 +297,7 @@ mod tests {
         let entry = |name: &str, more: &str| {
             format!("[[symbol]]\nname = \"{name}\"\nuntil = \"6.1\"\nevidence = \"e\"\n{more}")
         };
-        let more = [entry("BOTH", ""), entry("ARM", "arch = \"aarch64\""), entry("GONE", "")];
+        let more = [entry("BOTH", ""), entry("ARM", "arch = \"aarch64\"\n"), entry("GONE", "")];
         let history = History::default().with(&more.concat()).unwrap();
         let known = [("BOTH", Arch::X86_64), ("ARM", Arch::X86_64)];
         let lacked =
