@@ -19,6 +19,7 @@ mod operand;
 mod plan;
 mod progress;
 mod provenance;
+mod rebuild;
 mod report;
 mod resolve;
 mod setup;
@@ -28,7 +29,6 @@ mod source;
 mod stage;
 mod toolchain;
 mod variant;
-mod verify;
 mod workspace;
 
 use std::process::ExitCode;

@@ -24,7 +24,7 @@ const STAGES: [&str; 24] = [
     "variant",
     "provenance",
     "stage",
-    "verify",
+    "rebuild",
     "boot",
     "measure",
     "size",

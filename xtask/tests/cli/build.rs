@@ -315,7 +315,7 @@ fn an_image_that_cannot_boot_is_not_staged() {
 /// How long a test waits for something that takes milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let start = Instant::now();
     while !there() {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -328,7 +328,7 @@ fn is_alive(pid: &str) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test types commands")]
-fn spawn(command: &mut Command) -> std::process::Child {
+pub(super) fn spawn(command: &mut Command) -> std::process::Child {
     command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
