@@ -21,6 +21,7 @@ mod package;
 mod plan;
 mod progress;
 mod provenance;
+mod rebuild;
 mod refresh;
 mod report;
 mod resolve;
@@ -31,7 +32,6 @@ mod source;
 mod stage;
 mod toolchain;
 mod variant;
-mod verify;
 mod workspace;
 
 use std::process::ExitCode;

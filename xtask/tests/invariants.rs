@@ -25,7 +25,7 @@ const STAGES: [&str; 26] = [
     "variant",
     "provenance",
     "stage",
-    "verify",
+    "rebuild",
     "boot",
     "measure",
     "size",

@@ -13,8 +13,8 @@ use crate::cmd::{Answer, Context};
 use crate::diag;
 use crate::hash;
 use crate::lock::Lock;
+use crate::rebuild::{Differences, Obstacle};
 use crate::stage;
-use crate::verify::{Differences, Obstacle};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use comfy_table::presets::NOTHING;
 
 use super::style;
 use crate::progress::Progress;
-use crate::verify::{Change, Differences, Obstacle, Part, Section, Symbol};
+use crate::rebuild::{Change, Differences, Obstacle, Part, Section, Symbol};
 
 /// Says what keeps an image from being built again, each with what to do.
 pub(crate) fn tell_obstacles(progress: Progress, image: &Utf8Path, obstacles: &[Obstacle]) {

@@ -77,7 +77,7 @@ mod tests {
         let location = git("https://example.org/linux.git").location;
         assert_eq!(location.as_deref(), Some("git+https://example.org/linux.git@0123"));
         assert_eq!(git("file:///srv/linux").location, None);
-        let file = Location::File("/home/me/linux.tar.xz".into());
+        let file = Location::File("/srv/linux.tar.xz".into());
         let file = pin(Provider::Tarball { from: file, sha256: String::new() }).origin("6.12");
         assert_eq!(file, Origin { is_archive: true, ..Origin::default() });
     }

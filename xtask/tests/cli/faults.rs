@@ -12,7 +12,7 @@ use super::fixture::{Fixture, bzimage, expect, run, stdout};
 /// How long a test waits for something that takes milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let start = Instant::now();
     while !there() {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -25,7 +25,7 @@ fn is_alive(pid: &str) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test types commands")]
-fn spawn(command: &mut Command) -> std::process::Child {
+pub(super) fn spawn(command: &mut Command) -> std::process::Child {
     command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::faults::{spawn, wait_for};
 use super::consoles::sources;
 use super::fixture::{Fixture, bzimage, expect};
 
@@ -29,6 +30,20 @@ fn an_image_is_built_again_bit_for_bit() {
     assert_eq!(std::fs::read(fixture.path("kept/image")).unwrap(), bzimage(2048));
     let (_, err) = expect(2, verify(&fixture, &["--keep", "kept"]));
     assert!(err.contains("--keep names a folder that is not there yet"), "{err}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let fixture = Fixture::new();
+    expect(0, fixture.kernel(&[]));
+    fixture.write("slow", "touch $(dirname $0)/started; sleep 600");
+    let mut child = spawn(&mut verify(&fixture, &[]));
+    wait_for("the build", || fixture.path("started").exists());
+    assert_eq!(left(&fixture).len(), 1);
+    let id = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(left(&fixture), [""; 0]);
 }
 
 #[test]
@@ -152,7 +167,8 @@ fn documents_are_written_on_request_and_go_with_their_image() {
         names[..4],
         ["vmlinux.bin", "linux", "0001-radio.patch", "micro-kernel-x86_64.list"]
     );
-    std::fs::write(fixture.path("image"), bzimage(4096)).unwrap();
+    // Beside the tree, which makes it none of its inputs.
+    std::fs::write(fixture.path("target/guest-kernel/source/image"), bzimage(4096)).unwrap();
     std::fs::remove_dir_all(fixture.path("target/guest-kernel/build")).unwrap();
     kernel(&[]);
     assert!(!there(".spdx.json") && !there(".intoto.json"), "they are about another image");

@@ -18,11 +18,11 @@ use crate::image;
 use crate::inputs::Inputs;
 use crate::kbuild::{Build, packer_version};
 use crate::plan::{Goes, Request, Target, plan};
+use crate::rebuild::{Differences, Here, Obstacle, differences, left_out, obstacles};
 use crate::resolve::{Kconfigs, resolve};
 use crate::source::{self, Pin, Sources, Tree};
 use crate::toolchain::Toolchain;
 use crate::variant::{Folder, TOOL_VERSION};
-use crate::verify::{Differences, Here, Obstacle, differences, left_out, obstacles};
 use crate::workspace::Workspace;
 
 pub(super) struct Bench<'a> {
