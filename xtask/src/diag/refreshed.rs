@@ -73,9 +73,13 @@ pub(crate) fn tell_proven(progress: Progress, proven: &Proven) {
     let grown = proven.grown();
     if grown > 0 && !proven.growth_allowed {
         let cyan = style(AnsiColor::Cyan);
-        complain(progress, &format!("{grown} figures are past their budgets"));
+        let (figures, them) = match grown {
+            1 => ("1 figure is past its budget".to_owned(), "it"),
+            more => (format!("{more} figures are past their budgets"), "them"),
+        };
+        complain(progress, &figures);
         progress.complain(format!(
-            "{cyan}hint{cyan:#}: --allow-growth takes them; nothing is built or measured again for that"
+            "{cyan}hint{cyan:#}: --allow-growth takes {them}; nothing is built or measured again for that"
         ));
     }
 }

@@ -81,6 +81,8 @@ fn fit(shell: &Shell, folder: &Utf8Path, patch: &Utf8Path) -> Result<Fit> {
         return Ok(Fit::There);
     }
     let errors = done.stderr.lines().filter_map(|line| line.strip_prefix("error: "));
+    // What it searched for stands below that, and is long.
+    let errors = errors.filter(|error| !error.starts_with("while searching for"));
     Ok(Fit::Unfit(errors.collect::<Vec<_>>().join("; ")))
 }
 

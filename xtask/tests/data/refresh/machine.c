@@ -62,6 +62,8 @@ int main(int count, char **arguments)
 	}
 	if (is_told_to("hang"))
 		pause();
+	if (is_told_to("slow"))
+		return sleep(2);
 	give_memory();
 	FILE *pid = fopen(pid_file, "w");
 	fprintf(pid, "%d\n", getpid());
