@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn entries_of_what_all_trees_know_are_needless() {
         let entry = |name: &str, more: &str| {
-            format!("[[symbol]]\nname = \"{name}\"\nuntil = \"6.1\"\nevidence = \"e\"\n{more}")
+            format!("[[symbol]]\nname = \"{name}\"\nuntil = \"6.1\"\nevidence = \"e\"\n{more}\n")
         };
         let more = [entry("BOTH", ""), entry("ARM", "arch = \"aarch64\"\n"), entry("GONE", "")];
         let history = History::default().with(&more.concat()).unwrap();
