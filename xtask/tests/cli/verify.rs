@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::faults::{spawn, wait_for};
 use super::consoles::sources;
+use super::faults::{spawn, wait_for};
 use super::fixture::{Fixture, bzimage, expect};
 
 fn verify(fixture: &Fixture, more: &[&str]) -> Command {
