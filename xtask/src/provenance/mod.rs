@@ -68,7 +68,7 @@ impl<'a> Tool<'a> {
         let end = line.find('(').unwrap_or(line.len());
         let named = line[..end].split_ascii_whitespace().map(plain);
         let named = named.filter(|word| !word.is_empty()).take_while(|word| !is_version(word));
-        let version = words().filter(is_version).next_back().unwrap_or_default();
+        let version = words().rfind(is_version).unwrap_or_default();
         Tool {
             line,
             name: named.collect::<Vec<_>>().join("-").to_lowercase(),
