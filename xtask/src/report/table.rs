@@ -37,7 +37,7 @@ pub(super) fn aligned(grid: &Grid) -> String {
 }
 
 pub(super) fn is_number(cell: Option<&String>) -> bool {
-    cell.is_none_or(|cell| {
-        cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
-    })
+    let figure = |c: char| c.is_ascii_digit() || "+-.,".contains(c);
+    // A unit may follow; a version and a hash only begin like one.
+    cell.and_then(|cell| cell.split(' ').next()).is_none_or(|word| word.chars().all(figure))
 }

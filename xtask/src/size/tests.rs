@@ -269,12 +269,14 @@ fn real() -> Vec<(Utf8PathBuf, Arch)> {
     };
     let builds = below(&root.join("target/guest-kernel/build"));
     let all = builds.iter().flat_map(|tree| below(tree)).map(|variant| variant.join("obj"));
-    let arch = |obj: &Utf8Path| match obj.join("arch/x86/kernel/vmlinux.lds").is_file() {
-        true => Arch::X86_64,
-        false => Arch::Aarch64,
+    let arch = |obj: &Utf8Path| {
+        let arches = [("x86", Arch::X86_64), ("arm64", Arch::Aarch64)];
+        let script = |name: &str| obj.join("arch").join(name).join("kernel/vmlinux.lds");
+        arches.into_iter().find(|(name, _)| script(name).is_file()).map(|(_, arch)| arch)
     };
+    // A build that was interrupted has left some of it out.
     let built = all.filter(|obj| obj.join("vmlinux").is_file() && obj.join("vmlinux.a").is_file());
-    built.map(|obj| (obj.clone(), arch(&obj))).collect()
+    built.filter_map(|obj| Some((obj.clone(), arch(&obj)?))).collect()
 }
 
 #[test]
