@@ -319,7 +319,7 @@ impl<'a> Boot<'a> {
         let verdict = deciding.map_or_else(|| of_checks(&checks), |ran| ran.verdict.clone());
         BootRecord {
             passed: verdict == Verdict::Passed,
-            reason: verdict.to_string(),
+            reason: reason(&verdict, &checks),
             hint: deciding.and_then(|ran| ran.hint.clone()),
             verdict,
             checks,
@@ -355,6 +355,18 @@ impl<'a> Boot<'a> {
             Some(Checked { result, wanted_by: asked.wanted_by.clone(), required: asked.required })
         };
         self.request.checks.iter().filter_map(one).collect()
+    }
+}
+
+/// The verdict in words, with what failed and may.
+fn reason(verdict: &Verdict, checks: &[Checked]) -> String {
+    let failed = checks.iter().filter(|checked| checked.result.outcome == Outcome::Fail);
+    let failed: Vec<&str> = failed.map(|checked| checked.result.name.as_str()).collect();
+    match (verdict, failed.as_slice()) {
+        (Verdict::Passed, [_, ..]) => {
+            format!("no check failed but what is only wanted: {}", failed.join(", "))
+        }
+        _ => verdict.to_string(),
     }
 }
 
