@@ -234,12 +234,12 @@ fn real_tree_menus() {
             person.presses("y\n");
             person.sees("the fragments give this configuration, to the byte");
             person.ends_with(code);
-            assert!(fixture.read("fragments/base.conf").contains("CONFIG_IKCONFIG=y\n"));
+            assert!(fixture.read("fragments/log-16k.conf").contains("CONFIG_IKCONFIG=y\n"));
             fixture.own_fragments(&[]);
         } else {
             person.sees("nothing was changed");
             person.ends_with(code);
-            assert!(!fixture.read("fragments/base.conf").contains("CONFIG_IKCONFIG"));
+            assert!(!fixture.read("fragments/log-16k.conf").contains("CONFIG_IKCONFIG"));
         }
     }
 }
