@@ -94,8 +94,9 @@ pub(crate) fn refuse_unwritable(image: &Utf8Path) -> Result<()> {
 /// Only its owner writes to it and its group reads it, as Kuasar's `make install-vmm` has it.
 const MODE: u32 = 0o640;
 
-/// Replaces image, manifest and documents at `to`. Documents of another image go. The manifest goes first: it names the hash of its image, so
-/// that a kill between the two leaves the old image whole and is seen by the next run.
+/// Replaces image, manifest and documents at `to`; documents of another image go. The manifest goes
+/// first: it names the hash of its image, so that a kill between the two leaves the old image whole and
+/// is seen by the next run.
 ///
 /// # Errors
 /// If a file cannot be written; what was there before then stays.
@@ -112,14 +113,18 @@ pub(crate) fn stage(
     let json = serde_json::to_vec_pretty(manifest).context("failed to write a manifest")?;
     let manifest = manifest_path(to);
     let new_manifest = temporary(folder, &manifest, json.as_slice())?;
+    let mut new_documents = vec![];
+    for Document { ending, json } in documents {
+        let path = beside(to, ending);
+        new_documents.push((temporary(folder, &path, json.as_bytes())?, path));
+    }
     for path in ENDINGS.map(|ending| beside(to, ending)).iter().filter(|path| path.exists()) {
         std::fs::remove_file(path).with_context(|| format!("failed to remove {path}"))?;
     }
     publish(new_manifest, &manifest)?;
     publish(new_image, to)?;
-    for Document { ending, json } in documents {
-        let path = beside(to, ending);
-        publish(temporary(folder, &path, json.as_bytes())?, &path)?;
+    for (new_document, path) in new_documents {
+        publish(new_document, &path)?;
     }
     flush(folder)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::{Arch, ToolchainRecord};
 use xshell::{Cmd, cmd};
@@ -43,6 +43,17 @@ impl FromStr for Family {
 }
 
 impl Family {
+    /// Of the tools that a kernel was built with.
+    ///
+    /// # Errors
+    /// If this tool knows none of that name.
+    pub(crate) fn recorded(record: &ToolchainRecord) -> Result<Self> {
+        let parsed = record.name.parse().map_err(Error::msg);
+        parsed.with_context(|| {
+            format!("failed to find the tools that a manifest calls `{}`", record.name)
+        })
+    }
+
     /// What a variant of that name is called that these tools make: GNU's are the rule.
     pub(crate) fn variant(&self, name: &str) -> String {
         match self {

@@ -235,7 +235,7 @@ fn build_module(
     if !module::can_be_loaded(&obj) {
         return Ok(None);
     }
-    let family = manifest.toolchain.name.parse().map_err(|why| anyhow!("{why}"))?;
+    let family = Family::recorded(&manifest.toolchain)?;
     let toolchain = Toolchain::find(&ctx.shell, manifest.arch, &family, prefix)?;
     let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
     module::build(&ctx.shell, &toolchain, &tree, &obj, &dir, &place)?;

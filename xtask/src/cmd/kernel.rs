@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use vmm_kernel::Manifest;
 
-use self::variant::{Order, Site, Variant};
+use self::variant::{Looked, Order, Site, Variant};
 use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context, setup};
 use crate::contract::Contract;
@@ -160,9 +160,11 @@ impl KernelArgs {
         let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let (mut variants, mut obstacles) = (vec![], vec![]);
-        for order in orders {
-            let folder = Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
-            let mut variant = Variant::resolve(ctx, order, folder, &history, &tree, &kconfigs)?;
+        let folder =
+            |order: &Order<'_>| Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
+        let orders = orders.into_iter().map(|order| (folder(&order), order)).collect();
+        for looked in Looked::at(orders, &history, &tree)? {
+            let mut variant = Variant::resolve(ctx, looked, &history, &tree, &kconfigs)?;
             variant.refuse_without_modules()?;
             variant.breaches = variant.breaches(ctx, &contract, &history, &tree, &kconfigs)?;
             let findings = variant.findings().iter().filter(|_| !self.allow_missing);

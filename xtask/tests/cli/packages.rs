@@ -92,6 +92,9 @@ fn a_debug_kernel_takes_nothing_elses_place() {
     let elf = std::fs::read(fixture.path("bin/vmlinux.debug")).unwrap();
     assert!(elf.starts_with(b"\x7fELF"));
     assert!(fixture.path("bin/modules-6.12.0-debug.tar.zst").exists());
+    let verify = ["verify", "bin/vmlinux-debug.bin", "--kernel-dir", "tree"];
+    let (out, _) = expect(0, fixture.xtask(&verify));
+    assert!(out.contains("built again bit for bit"), "{out}");
     let (out, _) = expect(0, kernel(&fixture, &[]));
     assert!(out.contains("unchanged"), "{out}");
     let (_, err) = expect(2, kernel(&fixture, &["--debug", "--install"]));

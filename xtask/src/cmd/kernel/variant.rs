@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::{FileRecord, ImageFormat, Manifest};
 
@@ -68,6 +68,40 @@ impl<'a> Order<'a> {
     }
 }
 
+/// An order, and what the last build of it left that still stands.
+pub(super) struct Looked<'a> {
+    order: Order<'a>,
+    folder: Folder,
+    request: Request,
+    started: SystemTime,
+    standing: Option<Record>,
+}
+
+impl<'a> Looked<'a> {
+    /// All orders are looked at at once: that is a `stat` for each of thousands of files, of each of them.
+    pub(super) fn at(
+        orders: Vec<(Folder, Order<'a>)>,
+        history: &History,
+        tree: &Tree,
+    ) -> Result<Vec<Self>> {
+        std::thread::scope(|scope| {
+            let look =
+                |(folder, order)| scope.spawn(move || Looked::new(order, folder, history, tree));
+            let running: Vec<_> = orders.into_iter().map(look).collect();
+            let died = |_| Err(anyhow!("failed to look at a kernel: the thread that did it died"));
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
+        })
+    }
+
+    fn new(order: Order<'a>, folder: Folder, history: &History, tree: &Tree) -> Result<Self> {
+        let started = SystemTime::now();
+        let asked = &order.requested.assignments;
+        let request = Request::new(asked, history, &tree.record, &order.toolchain)?;
+        let standing = Record::standing(&folder, &request, tree);
+        Ok(Looked { order, folder, request, started, standing })
+    }
+}
+
 /// An order on its way through the stages.
 pub(super) struct Variant<'a> {
     pub(super) order: Order<'a>,
@@ -112,16 +146,14 @@ impl<'a> Variant<'a> {
     /// Resolves unless the last build still stands.
     pub(super) fn resolve(
         ctx: &Context,
-        order: Order<'a>,
-        folder: Folder,
+        looked: Looked<'a>,
         history: &History,
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Self> {
-        let mut started = SystemTime::now();
+        let Looked { order, folder, request, mut started, standing } = looked;
         let Order { requested, toolchain, formats, packages, .. } = &order;
-        let request = Request::new(&requested.assignments, history, &tree.record, toolchain)?;
-        let state = match Record::standing(&folder, &request, tree) {
+        let state = match standing {
             Some(record) if record.has(formats, packages) => State::Current(Box::new(record)),
             Some(record) => State::Resolved(record.resolved.clone(), Some(Box::new(record))),
             None => {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 use vmm_kernel::{Manifest, SourceRecord};
@@ -11,7 +11,7 @@ use super::VerifyArgs;
 use crate::cmd::Context;
 use crate::cmd::args::SourceArgs;
 use crate::diag::Hint;
-use crate::fragment;
+use crate::fragment::{self, Requested};
 use crate::hash;
 use crate::history::History;
 use crate::image;
@@ -21,7 +21,7 @@ use crate::plan::{Goes, Request, Target, plan};
 use crate::rebuild::{Differences, Here, Obstacle, differences, left_out, obstacles};
 use crate::resolve::{Kconfigs, resolve};
 use crate::source::{self, Pin, Sources, Tree};
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Family, Toolchain};
 use crate::variant::{Folder, TOOL_VERSION};
 use crate::workspace::Workspace;
 
@@ -70,7 +70,7 @@ impl<'a> Bench<'a> {
         let mut plan = plan(workspace, &request)?;
         let (target, conf_dir) = (plan.targets.swap_remove(0), plan.conf_dir);
         let (family, prefix) =
-            (manifest.toolchain.name.parse().map_err(Error::msg)?, args.cross_compile.as_deref());
+            (Family::recorded(&manifest.toolchain)?, args.cross_compile.as_deref());
         let toolchain = Toolchain::find(&ctx.shell, target.arch, &family, prefix)?;
         let origin = Origin::find(args, workspace, &conf_dir, &manifest.source)?;
         Ok(Bench { ctx, args, workspace, manifest, conf_dir, target, toolchain, origin })
@@ -80,7 +80,7 @@ impl<'a> Bench<'a> {
     /// If the source cannot be had, the build fails, or the user interrupts.
     pub(super) fn rebuild(&self) -> Result<Rebuilt> {
         let Bench { ctx, workspace, manifest, conf_dir, target, toolchain, origin, .. } = self;
-        let requested = fragment::read(workspace, conf_dir, target)?;
+        let requested = self.requested()?;
         let here = Here {
             tool_version: TOOL_VERSION,
             format: target.format,
@@ -103,6 +103,16 @@ impl<'a> Bench<'a> {
         found.extend(self.other_config(&dot_config));
         found.extend(self.other_packer(&dot_config)?);
         if found.is_empty() { self.build(&tree, &dot_config) } else { Ok(Rebuilt::Not(found)) }
+    }
+
+    /// The list and the overlay, and the fragments that lay on top of them.
+    fn requested(&self) -> Result<Requested> {
+        let Bench { workspace, manifest, conf_dir, target, .. } = self;
+        let below = fragment::read(workspace, conf_dir, target)?;
+        let is_on_top =
+            |name: &&Utf8PathBuf| !below.fragments.contains(name) && conf_dir.join(name).is_file();
+        let top: Vec<_> = manifest.fragments.iter().filter(is_on_top).cloned().collect();
+        fragment::read_below(workspace, conf_dir, target, &top)
     }
 
     fn other_config(&self, dot_config: &str) -> Option<Obstacle> {
