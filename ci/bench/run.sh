@@ -3,19 +3,21 @@
 # `merge_config.sh -r -n` and `make`, as build-kernel.sh calls them (out of tree, so that the tree
 # stays clean for both), and the tree's own conf without anything around it.
 #
-#   ci/bench/run.sh [--no-cold | --four] [TREE]
+#   ci/bench/run.sh [--no-cold | --four [--lists DIR]] [TREE]
 #
 # TREE is an unpacked, clean Linux tree; left out, it is the default pinned source. --no-cold leaves
 # out the two whole builds, and with them all that needs one; --four takes four kernels instead, micro and
-# mini for both arches, at once here and one after another there. Prints seconds and the ratio of the two.
+# mini for both arches, at once here and one after another there. With --lists, the other side builds
+# those of DIR, such as the folder build-kernel/ that Kuasar had. Prints seconds and the ratio of the two.
 # The builds of this tool's own that it makes below target/ are removed, and what was in bin/ comes back.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-what=one
+what=one lists=fragments
 case ${1:-} in
 --no-cold | --four) what=${1#--} && shift ;;
 esac
+if [ $what = four ] && [ "${1:-}" = --lists ]; then lists=$2 && shift 2; fi
 cargo xtask --version >/dev/null
 [ $# -gt 0 ] || cargo xtask source fetch >&2
 tree=$(realpath "${1:-$(cargo xtask source path)}")
@@ -38,6 +40,7 @@ for file in $staged; do
 done
 trap leave EXIT
 cp -r fragments "$work/conf"
+cp -r "$lists" "$work/lists"
 list=$work/conf/micro-kernel-x86_64.list
 obj=$work/obj
 mkdir "$obj"
@@ -49,7 +52,7 @@ resolve_by_cargo() { cargo xtask --quiet resolve --type micro --arch x86_64 --ke
 resolve_cold() { rm -rf target/guest-kernel/kconfig; resolve; }
 
 # A list of this project may hold comments.
-fragments() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e "s#^#$work/conf/#" "$list"; }
+fragments() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e "s#^#$(dirname "$list")/#" "$list"; }
 merge() {
     fragments | (cd "$tree" && ARCH=x86_64 xargs scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null
 }
@@ -71,15 +74,15 @@ four() {
         --kernel-conf-dir "$work/conf" >/dev/null
 }
 script_four() {
-    local arch cross target
-    for list in "$work"/conf/{micro,mini}-kernel-{x86_64,aarch64}.list; do
+    local arch cross
+    for list in "$work"/lists/{micro,mini}-kernel-{x86_64,aarch64}.list; do
         obj=$work/${list##*/} && mkdir -p "$obj"
         case $list in
-        *aarch64*) arch=arm64 target=Image cross=(CROSS_COMPILE=aarch64-linux-gnu- LD=ld.lld) ;;
-        *) arch=x86_64 target=bzImage cross=() ;;
+        *aarch64*) arch=arm64 cross=(CROSS_COMPILE=aarch64-linux-gnu- LD=ld.lld) ;;
+        *) arch=x86_64 cross=() ;;
         esac
         fragments | (cd "$tree" && env ARCH=$arch "${cross[@]}" xargs scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null
-        make -s -C "$tree" O="$obj" ARCH=$arch "${cross[@]}" -j"$(nproc)" $target >/dev/null
+        make -s -C "$tree" O="$obj" ARCH=$arch "${cross[@]}" -j"$(nproc)" >/dev/null
     done
 }
 
@@ -111,7 +114,9 @@ if [ $what = four ]; then
     heading "four kernels"
     row "build, cold" four script_four
     row "second run, nothing to do" four script_four
-    echo CONFIG_IKCONFIG=y >>"$work/conf/base.conf"
+    for base in "$work/conf/base.conf" "$(find "$work/lists" -name base.conf)"; do
+        echo CONFIG_IKCONFIG=y >>"$base"
+    done
     row "one fragment changed" four script_four
     exit 0
 fi
