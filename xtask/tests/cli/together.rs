@@ -22,7 +22,7 @@ fn both(fixture: &Fixture, more: &[&str]) -> Command {
 fn the_second_begins_with_what_the_first_left() {
     let fixture = two();
     let (out, err) = expect(0, both(&fixture, &[]));
-    assert!(err.contains("beginning mini-x86_64 with what was built before"), "{err}");
+    assert!(err.contains("beginning mini-x86_64 with a copy of micro-x86_64\n"), "{err}");
     assert!(out.contains("x86_64 micro") && out.contains("x86_64 mini"), "{out}");
     let (_, err) = expect(0, both(&fixture, &[]));
     assert!(!err.contains("building"), "{err}");

@@ -206,13 +206,13 @@ impl<'a> Variant<'a> {
         Ok(breaches)
     }
 
-    /// Builds and stages. A first build begins with a copy of `like`, the object tree of a kernel that is
+    /// Builds and stages. A first build begins with a copy of the object tree of `like`, a kernel that is
     /// much the same, where there is one: kbuild makes again what depends on a symbol that differs.
     pub(super) fn produce(
         &self,
         ctx: &Context,
         site: Site<'_>,
-        like: Option<&Utf8Path>,
+        like: Option<&Variant<'_>>,
     ) -> Result<Vec<Outcome>> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
@@ -231,11 +231,11 @@ impl<'a> Variant<'a> {
         obj.join("vmlinux").is_file().then_some(obj)
     }
 
-    fn begin_with(&self, ctx: &Context, like: Option<&Utf8Path>) -> Result<()> {
+    fn begin_with(&self, ctx: &Context, like: Option<&Variant<'_>>) -> Result<()> {
         let (Some(like), None) = (like, self.object_tree()) else { return Ok(()) };
-        let name = self.order.name();
-        let bar = ctx.progress.spinner(format!("beginning {name} with what was built before"));
-        copy_object_tree(like, &self.folder.obj())?;
+        let [name, other] = [self, like].map(|one| one.order.name());
+        let bar = ctx.progress.spinner(format!("beginning {name} with a copy of {other}"));
+        copy_object_tree(&like.folder.obj(), &self.folder.obj())?;
         bar.finish_and_clear();
         Ok(())
     }
