@@ -1,12 +1,12 @@
 //! Edits of fragments: lines that are added or changed; comments, order and all other lines stay.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use crate::files::{self, Content};
 use crate::fragment::Place;
 
 /// One line for a fragment.
@@ -85,25 +85,22 @@ pub(crate) fn without(root: &Utf8Path, lines: &BTreeSet<Place>) -> Result<Vec<Ed
     Ok(edited)
 }
 
-/// Writes the fragments, each at once or not at all.
+/// Writes the fragments, all of them or none.
 ///
 /// # Errors
-/// If one cannot be written; those before it are.
+/// If one cannot be written.
 pub(crate) fn write(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
-    for Edited { path, after, .. } in edited {
-        let file = root.join(path);
-        let write = || -> Result<()> {
-            let permissions = std::fs::metadata(&file)?.permissions();
-            let mut temporary =
-                tempfile::NamedTempFile::new_in(file.parent().context("it has no folder")?)?;
-            temporary.write_all(after.as_bytes())?;
-            temporary.as_file().set_permissions(permissions)?;
-            temporary.persist(&file)?;
-            Ok(())
-        };
-        write().with_context(|| format!("failed to write {file}"))?;
-    }
-    Ok(())
+    let file = |one: &Edited| (one.path.clone(), Content::text(one.after.clone()));
+    files::write(root, &edited.iter().map(file).collect())
+}
+
+/// Has the fragments as they were before.
+///
+/// # Errors
+/// If one cannot be written.
+pub(crate) fn take_back(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
+    let file = |one: &Edited| (one.path.clone(), Content::text(one.before.clone()));
+    files::write(root, &edited.iter().map(file).collect())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod cmd;
 mod contract;
 mod diag;
 mod edit;
+mod files;
 mod fragment;
 mod hash;
 mod history;

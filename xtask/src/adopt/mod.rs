@@ -1,21 +1,20 @@
 //! Brings this project into a checkout of Kuasar: from what both have to the files that are edited
-//! there and those that are copied. Reading is in `files`, writing in `write`; the rest is pure.
+//! there and those that are copied. What git has to say is in `git`; the rest is pure.
 
-mod files;
+mod git;
 mod makefile;
 mod manifest;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use crate::edit::Edited;
+use crate::files::{Content, Files};
 
-pub(crate) use files::{Content, Files, local_changes, read, tracked};
-pub(crate) use write::write;
+pub(crate) use git::{local_changes, tracked};
 
 /// What the project is made of: where it lies here, and where in a checkout. rustfmt and clippy look
 /// for their settings beside a crate first, so Kuasar's own crates keep theirs.

@@ -2,12 +2,8 @@
 
 use super::*;
 
-fn content(text: &str) -> Content {
-    Content { bytes: text.into(), executable: false }
-}
-
 fn files(texts: &[(&str, &str)]) -> Files {
-    texts.iter().map(|(path, text)| ((*path).into(), content(text))).collect()
+    texts.iter().map(|(path, text)| ((*path).into(), Content::text(*text))).collect()
 }
 
 const OURS: &str = "[workspace]\nmembers = [\"xtask\", \"xtask/kconfig\", \"vmm/kernel\", \"docs\"]\n\n\

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::adopt::{self, Adoption, Copied};
 use crate::cmd::{Answer, Context, confirm};
 use crate::diag::{self, Hint};
+use crate::files;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -43,7 +44,7 @@ impl AdoptArgs {
         let root = checkout(ctx, &self.checkout)?;
         let home = adopt::tracked(&ctx.shell, &home, adopt::wanted())
             .hint(|| "name the checkout to copy from with --from")?;
-        let there = adopt::read(&root, adopt::touched(&home))?;
+        let there = files::read(&root, adopt::touched(&home))?;
         let adoption = adopt::plan(&home, &there)?;
         diag::tell_adoption(ctx.progress, &adoption);
         if adoption.is_nothing() {
@@ -53,7 +54,7 @@ impl AdoptArgs {
         }
         let written = !adoption.is_nothing() && !self.dry_run && self.agreed(ctx, &root)?;
         if written {
-            adopt::write(&ctx.shell, &root, &adoption.files)?;
+            files::write(&root, &adoption.files)?;
             ctx.progress.say(
                 "written; `cargo xtask plan` there takes the new dependencies down in Cargo.lock",
             );

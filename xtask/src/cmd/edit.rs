@@ -184,12 +184,7 @@ impl Subject<'_> {
             (resolved.dot_config == wanted).then_some((resolved, count))
         });
         let Ok(Some((resolved, count))) = proved else {
-            let back = |Edited { path, before, after }: &Edited| Edited {
-                path: path.clone(),
-                before: after.clone(),
-                after: before.clone(),
-            };
-            edit::write(&self.workspace.root, &edited.iter().map(back).collect::<Vec<_>>())?;
+            edit::take_back(&self.workspace.root, edited)?;
             proved.context("the changed fragments cannot be read, and are as they were")?;
             bail!("the changed fragments came to another configuration, and are as they were");
         };

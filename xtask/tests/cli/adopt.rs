@@ -26,7 +26,7 @@ fn what_git_tracks_comes_and_nothing_else() {
     let mode = |file: &str| fixture.path(file).metadata().unwrap().permissions().mode() & 0o111;
     assert_eq!((mode("kuasar/xtask/run.sh"), mode("kuasar/Makefile")), (0o111, 0));
     let unknown = git(&fixture, "kuasar", "status --porcelain -uall");
-    assert!(!unknown.contains(".adopt-") && unknown.contains("?? xtask/src/main.rs"), "{unknown}");
+    assert!(!unknown.contains(".xtask-") && unknown.contains("?? xtask/src/main.rs"), "{unknown}");
 }
 
 #[test]

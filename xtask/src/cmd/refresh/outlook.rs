@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, bail};
 use vmm_kernel::Arch;
 
 use super::RefreshArgs;
-use crate::adopt::{self, Content};
 use crate::cmd::Context;
 use crate::cmd::args::{SourceArgs, typed};
 use crate::cmd::check::{CheckArgs, Order, Row, edits};
@@ -186,9 +185,9 @@ impl<'a> Road<'a> {
         if !self.args.agreed(ctx, "change the fragments so?")? {
             return Ok(false);
         }
-        self.write(&edited, |edited| edited.after.clone())?;
+        edit::write(&workspace.root, &edited)?;
         if let Err(error) = self.prove(fields, contract, &foretold) {
-            self.write(&edited, |edited| edited.before.clone())?;
+            edit::take_back(&workspace.root, &edited)?;
             return Err(error).context("the changed fragments do not do, and are as they were");
         }
         ctx.progress.say("changed; resolving again");
@@ -204,12 +203,6 @@ impl<'a> Road<'a> {
     ) -> Vec<Row<'f>> {
         let on = |field: &Field<'f>, at| field.order.row(self.ground(field, at, history), contract);
         fields.iter().flat_map(|field| [on(field, 0), on(field, 1)]).collect()
-    }
-
-    fn write(&self, edited: &[Edited], text: impl Fn(&Edited) -> String) -> Result<()> {
-        let content = |one: &Edited| Content { bytes: text(one).into(), executable: false };
-        let files = edited.iter().map(|one| (one.path.clone(), content(one))).collect();
-        adopt::write(&self.ctx.shell, &self.workspace.root, &files)
     }
 
     /// Reads the lists again: what was to be mended comes out, and all else comes out as it did.

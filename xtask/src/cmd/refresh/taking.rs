@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 
 use super::RefreshArgs;
-use crate::adopt::{self, Content, Files};
 use crate::cmd::Context;
 use crate::diag;
 use crate::edit::Edited;
+use crate::files::{self, Content, Files};
 use crate::measure::Baseline;
 use crate::refresh::{Proven, Refreshed};
 use crate::source::Sources;
@@ -29,13 +29,12 @@ pub(super) fn take(
     (proven, mut baseline, baseline_path): (&Proven, Baseline, &Utf8Path),
 ) -> Result<()> {
     let mut files = Files::new();
-    let content = |text: String| Content { bytes: text.into(), executable: false };
     if !sources.are_built_in() && sources.default_name() != args.to {
         let path = sources.path();
         let before =
             std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
         let after = Sources::with_default(&before, &args.to)?;
-        files.insert(path.clone(), content(after.clone()));
+        files.insert(path.clone(), Content::text(after.clone()));
         let path = workspace.shown(&path).to_owned();
         diag::tell_edited(ctx.progress, &[Edited { path, before, after }]);
     }
@@ -43,7 +42,7 @@ pub(super) fn take(
     baseline.update(&proven.now);
     if baseline != before {
         let json = serde_json::to_string_pretty(&baseline).context("failed to write JSON")?;
-        files.insert(camino::absolute_utf8(baseline_path)?, content(json + "\n"));
+        files.insert(camino::absolute_utf8(baseline_path)?, Content::text(json + "\n"));
         let (count, path) = (proven.now.len(), workspace.shown(baseline_path));
         ctx.progress.say(format_args!("{path} would have the figures of {count} kernels"));
     }
@@ -52,7 +51,7 @@ pub(super) fn take(
         return Ok(());
     }
     if args.agreed(ctx, "make this the default and its figures the baseline?")? {
-        adopt::write(&ctx.shell, &workspace.root, &files)?;
+        files::write(&workspace.root, &files)?;
         ctx.progress.say("written");
     }
     Ok(())

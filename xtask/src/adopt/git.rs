@@ -1,9 +1,5 @@
-//! What is there: the files that git tracks at home, those of a checkout, and what somebody has
-//! changed in it.
+//! What git says: which files it tracks at home, and what somebody has changed in a checkout.
 
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,16 +7,8 @@ use anyhow::{Context, Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::cmd;
 
+use crate::files::{Files, read};
 use crate::shell::Shell;
-
-/// Files by their paths below a folder.
-pub(crate) type Files = BTreeMap<Utf8PathBuf, Content>;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub bytes: Vec<u8>,
-    pub executable: bool,
-}
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -44,28 +32,6 @@ pub(crate) fn tracked(
     ensure!(gone.is_none(), "git tracks {}, which is gone from {root}", gone.unwrap_or_default());
     let untracked = wanted.iter().find(|path| !files.keys().any(|file| file.starts_with(path)));
     ensure!(untracked.is_none(), "git tracks no {} in {root}", untracked.unwrap_or(&""));
-    Ok(files)
-}
-
-/// Those of these files that are there.
-///
-/// # Errors
-/// If one cannot be read.
-pub(crate) fn read(root: &Utf8Path, paths: impl Iterator<Item = Utf8PathBuf>) -> Result<Files> {
-    let mut files = Files::new();
-    for path in paths {
-        let file = root.join(&path);
-        let content = || -> std::io::Result<Content> {
-            let executable = std::fs::metadata(&file)?.permissions().mode() & 0o100 != 0;
-            Ok(Content { bytes: std::fs::read(&file)?, executable })
-        };
-        match content() {
-            Ok(content) => drop(files.insert(path, content)),
-            Err(error)
-                if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {}
-            Err(error) => return Err(error).with_context(|| format!("failed to read {file}")),
-        }
-    }
     Ok(files)
 }
 
