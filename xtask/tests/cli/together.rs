@@ -40,6 +40,9 @@ fn one_that_fails_leaves_the_others_be() {
     assert_eq!(results[0]["variant"], "micro-x86_64");
     assert!(results[0]["failure"].to_string().contains("failed to build micro-x86_64"));
     assert_eq!(results[1]["action"], "unchanged");
+    fixture.write("tree/net/socket.c", "int net(void) { return 0; }\n");
+    let (_, err) = expect(0, both(&fixture, &[]));
+    assert!(!err.contains("beginning"), "it goes on with what it has: {err}");
 }
 
 #[test]

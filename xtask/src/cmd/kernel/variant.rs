@@ -232,7 +232,7 @@ impl<'a> Variant<'a> {
     }
 
     fn begin_with(&self, ctx: &Context, like: Option<&Variant<'_>>) -> Result<()> {
-        let (Some(like), None) = (like, self.object_tree()) else { return Ok(()) };
+        let Some(like) = like.filter(|_| !self.folder.obj().exists()) else { return Ok(()) };
         let [name, other] = [self, like].map(|one| one.order.name());
         let bar = ctx.progress.spinner(format!("beginning {name} with a copy of {other}"));
         copy_object_tree(&like.folder.obj(), &self.folder.obj())?;
