@@ -171,7 +171,7 @@ impl Record {
         &self.inputs
     }
 
-    fn read(folder: &Folder) -> Option<Self> {
+    pub(crate) fn read(folder: &Folder) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(folder.record()).ok()?).ok()
     }
 

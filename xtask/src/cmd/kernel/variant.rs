@@ -217,8 +217,8 @@ impl<'a> Variant<'a> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved, kept) => {
-                self.begin_with(ctx, like)?;
-                (self.build(ctx, site, resolved, kept.as_deref())?, true)
+                let copied = self.begin_with(ctx, like)?;
+                (self.build(ctx, site, resolved, kept.as_deref(), copied)?, true)
             }
         };
         let stage = |target: &&Target| self.stage(ctx, site, &record, target, built);
@@ -231,13 +231,14 @@ impl<'a> Variant<'a> {
         obj.join("vmlinux").is_file().then_some(obj)
     }
 
-    fn begin_with(&self, ctx: &Context, like: Option<&Variant<'_>>) -> Result<()> {
-        let Some(like) = like.filter(|_| !self.folder.obj().exists()) else { return Ok(()) };
+    /// The record of what was copied tells what its objects were made of.
+    fn begin_with(&self, ctx: &Context, like: Option<&Variant<'_>>) -> Result<Option<Record>> {
+        let Some(like) = like.filter(|_| !self.folder.obj().exists()) else { return Ok(None) };
         let [name, other] = [self, like].map(|one| one.order.name());
         let bar = ctx.progress.spinner(format!("beginning {name} with a copy of {other}"));
         copy_object_tree(&like.folder.obj(), &self.folder.obj())?;
         bar.finish_and_clear();
-        Ok(())
+        Ok(Record::read(&like.folder))
     }
 
     /// Leaves nothing in the object tree that make would wrongly take for new.
@@ -263,8 +264,9 @@ impl<'a> Variant<'a> {
         site: Site<'_>,
         resolved: &Resolved,
         kept: Option<&Record>,
+        copied: Option<Record>,
     ) -> Result<Record> {
-        let before = Record::take(&self.folder)?;
+        let before = copied.or(Record::take(&self.folder)?);
         let start = Instant::now();
         let obj = self.folder.obj();
         self.distrust_times(ctx, site.tree, before.as_ref())?;
