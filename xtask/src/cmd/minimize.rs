@@ -3,7 +3,7 @@
 mod judged;
 mod tried;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use camino::Utf8PathBuf;
 use clap::Args;
 use serde::Serialize;
@@ -195,7 +195,10 @@ impl MinimizeArgs {
         if self.yes && !edited.is_empty() {
             edit::write(root, &edited)?;
             ctx.progress.say("changed; resolving again");
-            yard.prove(fields, &foretold)?;
+            if let Err(error) = yard.prove(fields, &foretold) {
+                edit::take_back(root, &edited)?;
+                return Err(error).context("the changed fragments do not do, and are as they were");
+            }
         }
         Ok(Some(places.into_iter().collect()))
     }
