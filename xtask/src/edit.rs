@@ -90,8 +90,7 @@ pub(crate) fn without(root: &Utf8Path, lines: &BTreeSet<Place>) -> Result<Vec<Ed
 /// # Errors
 /// If one cannot be written.
 pub(crate) fn write(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
-    let file = |one: &Edited| (one.path.clone(), Content::text(one.after.clone()));
-    files::write(root, &edited.iter().map(file).collect())
+    put(root, edited, |one| &one.after)
 }
 
 /// Has the fragments as they were before.
@@ -99,7 +98,11 @@ pub(crate) fn write(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
 /// # Errors
 /// If one cannot be written.
 pub(crate) fn take_back(root: &Utf8Path, edited: &[Edited]) -> Result<()> {
-    let file = |one: &Edited| (one.path.clone(), Content::text(one.before.clone()));
+    put(root, edited, |one| &one.before)
+}
+
+fn put(root: &Utf8Path, edited: &[Edited], text: fn(&Edited) -> &str) -> Result<()> {
+    let file = |one: &Edited| (one.path.clone(), Content::text(text(one)));
     files::write(root, &edited.iter().map(file).collect())
 }
 

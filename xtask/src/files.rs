@@ -1,6 +1,7 @@
 //! Files below a folder: read as they are there, and written all of them or none.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -46,7 +47,8 @@ pub(crate) fn read(root: &Utf8Path, paths: impl Iterator<Item = Utf8PathBuf>) ->
     Ok(files)
 }
 
-/// Everything is on the disk before the first file that was there is moved away.
+/// Everything is on the disk before the first one is put in its place, and each is there at every
+/// moment, as it was or as it will be.
 ///
 /// # Errors
 /// If one cannot be written; then all are as they were.
@@ -85,11 +87,13 @@ impl Beside {
     fn folder(&mut self, to: &Utf8Path) -> Result<Utf8PathBuf> {
         let there = to.ancestors().skip(1).find(|one| one.is_dir());
         let there = there.with_context(|| format!("there is no folder for {to}"))?;
-        if !self.0.contains_key(there) {
-            let new = tempfile::Builder::new().prefix(".xtask-").tempdir_in(there)?;
-            self.0.insert(there.to_owned(), new);
-        }
-        let path = Utf8Path::from_path(self.0[there].path());
+        let folder = match self.0.entry(there.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(tempfile::Builder::new().prefix(".xtask-").tempdir_in(there)?)
+            }
+        };
+        let path = Utf8Path::from_path(folder.path());
         path.map(Utf8Path::to_owned).context("a path is not UTF-8")
     }
 
@@ -111,8 +115,8 @@ fn lay_out(to: &Utf8Path, content: &Content, instead_of: &Utf8Path) -> Result<()
 /// A step that was taken, to be taken back.
 enum Step {
     MadeFolder(Utf8PathBuf),
-    MovedAway { from: Utf8PathBuf, to: Utf8PathBuf },
-    MovedIn(Utf8PathBuf),
+    Replaced { path: Utf8PathBuf, old: Utf8PathBuf },
+    Added(Utf8PathBuf),
 }
 
 #[derive(Default)]
@@ -125,13 +129,16 @@ impl Moved {
             std::fs::create_dir(parent)?;
             self.0.push(Step::MadeFolder(parent.to_owned()));
         }
-        if path.exists() {
-            let to = laid_out.with_extension("old");
-            std::fs::rename(path, &to)?;
-            self.0.push(Step::MovedAway { from: path.to_owned(), to });
-        }
+        let step = if path.exists() {
+            let old = laid_out.with_extension("old");
+            // Where the file system knows no hard links, a copy does.
+            std::fs::hard_link(path, &old).or_else(|_| std::fs::copy(path, &old).map(drop))?;
+            Step::Replaced { path: path.to_owned(), old }
+        } else {
+            Step::Added(path.to_owned())
+        };
         std::fs::rename(laid_out, path)?;
-        self.0.push(Step::MovedIn(path.to_owned()));
+        self.0.push(step);
         Ok(())
     }
 
@@ -139,8 +146,8 @@ impl Moved {
         for step in self.0.into_iter().rev() {
             match step {
                 Step::MadeFolder(path) => std::fs::remove_dir(path)?,
-                Step::MovedAway { from, to } => std::fs::rename(to, from)?,
-                Step::MovedIn(path) => std::fs::remove_file(path)?,
+                Step::Replaced { path, old } => std::fs::rename(old, path)?,
+                Step::Added(path) => std::fs::remove_file(path)?,
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Those of one arch come one after another, each beginning with what the one most like it left; the chains
 //! of several arches run at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -84,43 +84,13 @@ fn produce_chain(
             results.push((name, Err(anyhow!("not begun, since another kernel failed"))));
             continue;
         }
-        let like = most_like(config(variant), made.iter().map(|one| (config(one), *one)));
-        let result = variant.produce(&ctx, site, like);
+        let result = variant.produce(&ctx, site, &made);
         failed.fetch_or(result.is_err(), Ordering::SeqCst);
         // What a failed build left, kbuild would go on with; another kernel need not.
-        if result.is_ok() && variant.object_tree().is_some() {
+        if result.is_ok() {
             made.push(variant);
         }
         results.push((name, result));
     }
     results
-}
-
-fn config<'a>(variant: &'a Variant<'_>) -> &'a str {
-    &variant.resolved().dot_config
-}
-
-/// The one whose `.config` has the fewest other lines.
-fn most_like<'a, T>(dot_config: &str, made: impl Iterator<Item = (&'a str, T)>) -> Option<T> {
-    let asked: BTreeSet<&str> = dot_config.lines().collect();
-    let others = |one: &str| asked.symmetric_difference(&one.lines().collect()).count();
-    Some(made.min_by_key(|(one, _)| others(one))?.1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn most_alike_are_those_with_the_fewest_other_lines() {
-        let micro = "# CONFIG_PCI is not set\nCONFIG_NET=y\n";
-        let like =
-            |others: &[&'static str]| most_like(micro, others.iter().map(|one| (*one, *one)));
-        let (format, mini) =
-            ("# CONFIG_PCI is not set\nCONFIG_NET=y\nCONFIG_LZ4=y\n", "CONFIG_PCI=y\n");
-        assert_eq!(like(&[]), None);
-        assert_eq!(like(&[mini]), Some(mini));
-        assert_eq!(like(&[format, mini]), Some(format));
-        assert_eq!(like(&[mini, format]), Some(format));
-    }
 }

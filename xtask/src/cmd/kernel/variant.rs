@@ -1,5 +1,6 @@
 //! Targets with one `.config`, on their way through the stages.
 
+use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -206,18 +207,18 @@ impl<'a> Variant<'a> {
         Ok(breaches)
     }
 
-    /// Builds and stages. A first build begins with a copy of the object tree of `like`, a kernel that is
-    /// much the same, where there is one: kbuild makes again what depends on a symbol that differs.
+    /// Builds and stages. A first build begins with a copy of the object tree of that one of `made` that is
+    /// most like it: kbuild makes again what depends on a symbol that differs.
     pub(super) fn produce(
         &self,
         ctx: &Context,
         site: Site<'_>,
-        like: Option<&Variant<'_>>,
+        made: &[&Variant<'_>],
     ) -> Result<Vec<Outcome>> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved, kept) => {
-                let copied = self.begin_with(ctx, like)?;
+                let copied = self.begin(ctx, made)?;
                 (self.build(ctx, site, resolved, kept.as_deref(), copied)?, true)
             }
         };
@@ -232,8 +233,13 @@ impl<'a> Variant<'a> {
     }
 
     /// The record of what was copied tells what its objects were made of.
-    fn begin_with(&self, ctx: &Context, like: Option<&Variant<'_>>) -> Result<Option<Record>> {
-        let Some(like) = like.filter(|_| !self.folder.obj().exists()) else { return Ok(None) };
+    fn begin(&self, ctx: &Context, made: &[&Variant<'_>]) -> Result<Option<Record>> {
+        if self.folder.obj().exists() {
+            return Ok(None);
+        }
+        let there = made.iter().filter(|one| one.object_tree().is_some());
+        let configs = there.map(|one| (one.resolved().dot_config.as_str(), *one));
+        let Some(like) = most_like(&self.resolved().dot_config, configs) else { return Ok(None) };
         let [name, other] = [self, like].map(|one| one.order.name());
         let bar = ctx.progress.spinner(format!("beginning {name} with a copy of {other}"));
         copy_object_tree(&like.folder.obj(), &self.folder.obj())?;
@@ -402,4 +408,29 @@ fn stage_at(
     let _lock = Lock::take(&ctx.shell, ctx.progress, folder)?;
     stage::stage(image, about, to)?;
     Ok(true)
+}
+
+/// The one whose `.config` has the fewest other lines.
+fn most_like<'a, T>(dot_config: &str, made: impl Iterator<Item = (&'a str, T)>) -> Option<T> {
+    let asked: BTreeSet<&str> = dot_config.lines().collect();
+    let others = |one: &str| asked.symmetric_difference(&one.lines().collect()).count();
+    Some(made.min_by_key(|(one, _)| others(one))?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_alike_are_those_with_the_fewest_other_lines() {
+        let micro = "# CONFIG_PCI is not set\nCONFIG_NET=y\n";
+        let like =
+            |others: &[&'static str]| most_like(micro, others.iter().map(|one| (*one, *one)));
+        let (format, mini) =
+            ("# CONFIG_PCI is not set\nCONFIG_NET=y\nCONFIG_LZ4=y\n", "CONFIG_PCI=y\n");
+        assert_eq!(like(&[]), None);
+        assert_eq!(like(&[mini]), Some(mini));
+        assert_eq!(like(&[format, mini]), Some(format));
+        assert_eq!(like(&[mini, format]), Some(format));
+    }
 }
