@@ -185,4 +185,18 @@ mod tests {
         assert_eq!(names(), ["a", "b", "run", "z"]);
         assert_eq!(read(root, files.keys().cloned()).unwrap(), files);
     }
+
+    #[test]
+    fn a_file_that_is_replaced_is_there_at_every_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        let files: Files = [("a".into(), Content::text("text"))].into();
+        write(root, &files).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..300).for_each(|_| write(root, &files).unwrap()));
+            while !writer.is_finished() {
+                assert_eq!(std::fs::read_to_string(root.join("a")).unwrap(), "text");
+            }
+        });
+    }
 }
