@@ -77,6 +77,9 @@ pub(crate) fn edit(
 
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
+/// What all of a kernel's own objects are linked to first (the tree's scripts/Makefile.vmlinux_o).
+const LINKED: &str = "vmlinux.o";
+
 impl Build<'_> {
     /// Makes kbuild's targets (`bzImage`, `vmlinux`, `Image`).
     ///
@@ -84,12 +87,30 @@ impl Build<'_> {
     /// If make fails, or the configuration that it built is not the one that was resolved; before a
     /// bzImage is begun, if the program that packs it is missing.
     pub(crate) fn run(&self, dot_config: &str, make_targets: &[&str]) -> Result<Built> {
-        let first = !self.obj.join("vmlinux").exists();
         let packs = make_targets.contains(&"bzImage");
         if packs {
             self.require_packer(dot_config)?;
         }
         self.write_config(dot_config)?;
+        let (compiled, elapsed) = self.compile(dot_config, make_targets, packs)?;
+        self.verify_config(dot_config)?;
+        let release = self.obj.join("include/config/kernel.release");
+        let release = std::fs::read_to_string(&release)
+            .with_context(|| format!("failed to read {release}"))?;
+        Ok(Built { release: release.trim().to_owned(), compiled, elapsed })
+    }
+
+    /// Says how many objects were compiled. Its turn ends where they are linked: that takes one job, and other
+    /// kernels' objects the rest.
+    fn compile(
+        &self,
+        dot_config: &str,
+        make_targets: &[&str],
+        packs: bool,
+    ) -> Result<(u64, Duration)> {
+        let mut turn = Some(self.jobs.turn(self.shell)?);
+        let _own = self.jobs.take(self.shell)?;
+        let first = !self.obj.join("vmlinux").exists();
         let expected = if first { estimate(dot_config) } else { 0 };
         let label = format!("building {}", self.name);
         let bar = match first {
@@ -98,6 +119,9 @@ impl Build<'_> {
         };
         let mut compiled = 0;
         let made = self.make(make_targets, &self.log, |object| {
+            if object == LINKED {
+                turn = None;
+            }
             compiled += 1;
             bar.set_length(expected.max(compiled));
             bar.set_position(compiled);
@@ -111,12 +135,7 @@ impl Build<'_> {
             Ok(elapsed + self.make(make_targets, &log, |_| {})?)
         });
         bar.finish_and_clear();
-        let elapsed = packed?;
-        self.verify_config(dot_config)?;
-        let release = self.obj.join("include/config/kernel.release");
-        let release = std::fs::read_to_string(&release)
-            .with_context(|| format!("failed to read {release}"))?;
-        Ok(Built { release: release.trim().to_owned(), compiled, elapsed })
+        Ok((compiled, packed?))
     }
 
     /// Installs the modules that were made below `root`, with what `depmod` writes for modprobe.
@@ -125,11 +144,12 @@ impl Build<'_> {
     /// If make fails.
     pub(crate) fn install_modules(&self, root: &Utf8Path, depmod: &Utf8Path) -> Result<()> {
         let (root, depmod) = (format!("INSTALL_MOD_PATH={root}"), format!("DEPMOD={depmod}"));
+        let _own = self.jobs.take(self.shell)?;
         let log = self.log.with_extension("modules.log");
         self.make(&[&root, &depmod, "modules_install"], &log, |_| {}).map(drop)
     }
 
-    /// Hands over each object that is made.
+    /// Hands over each object that is made. Takes a job of whoever calls it.
     fn make(
         &self,
         targets: &[&str],
@@ -138,7 +158,6 @@ impl Build<'_> {
     ) -> Result<Duration> {
         let make = self.toolchain.make(self.shell, &self.tree.dir, &self.obj);
         let mut make = Command::from(make.arg("V=1").args(targets));
-        let _own = self.jobs.take(self.shell)?;
         self.jobs.share_with(self.shell, self.toolchain, &mut make)?;
         let mut errors = vec![];
         let finished = self.shell.stream(make, DEADLINE, Some(log), |stream, line| {

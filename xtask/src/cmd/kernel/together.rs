@@ -1,7 +1,7 @@
 //! Variants side by side, in one budget of jobs.
 //!
 //! Those of one arch come one after another, each beginning with what the one most like it left; the chains
-//! of several arches run at the same time.
+//! of several arches run at the same time, and take turns at compiling.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Targets with one `.config`, on their way through the stages.
 
 use std::collections::BTreeSet;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -273,7 +273,6 @@ impl<'a> Variant<'a> {
         copied: Option<Record>,
     ) -> Result<Record> {
         let before = copied.or(Record::take(&self.folder)?);
-        let start = Instant::now();
         let obj = self.folder.obj();
         self.distrust_times(ctx, site.tree, before.as_ref())?;
         let build = Build {
@@ -316,7 +315,7 @@ impl<'a> Variant<'a> {
         }
         self.pack(ctx, &build, &mut record)?;
         record.write(&self.folder)?;
-        diag::tell_built(ctx.progress, &self.order.name(), built.compiled, start.elapsed());
+        diag::tell_built(ctx.progress, &self.order.name(), built.compiled, built.elapsed);
         Ok(record)
     }
 
