@@ -22,7 +22,7 @@ use crate::source::Tree;
 use crate::toolchain::{Toolchain, on_path};
 
 pub(crate) use copied::copy as copy_object_tree;
-pub(crate) use jobs::Jobs;
+pub(crate) use jobs::{Jobs, Turn};
 
 /// One build; its object tree is kept, so that kbuild redoes only what a change asks for.
 pub(crate) struct Build<'a> {
@@ -77,22 +77,29 @@ pub(crate) fn edit(
 
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
+/// The target that is packed by a program of the host's.
+const PACKED: &str = "bzImage";
+
 /// What all of a kernel's own objects are linked to first (the tree's scripts/Makefile.vmlinux_o).
 const LINKED: &str = "vmlinux.o";
 
 impl Build<'_> {
-    /// Makes kbuild's targets (`bzImage`, `vmlinux`, `Image`).
+    /// Makes kbuild's targets (`bzImage`, `vmlinux`, `Image`), in a turn where other kernels are made, too.
     ///
     /// # Errors
     /// If make fails, or the configuration that it built is not the one that was resolved; before a
     /// bzImage is begun, if the program that packs it is missing.
-    pub(crate) fn run(&self, dot_config: &str, make_targets: &[&str]) -> Result<Built> {
-        let packs = make_targets.contains(&"bzImage");
-        if packs {
+    pub(crate) fn run(
+        &self,
+        dot_config: &str,
+        make_targets: &[&str],
+        turn: Option<Turn>,
+    ) -> Result<Built> {
+        if make_targets.contains(&PACKED) {
             self.require_packer(dot_config)?;
         }
         self.write_config(dot_config)?;
-        let (compiled, elapsed) = self.compile(dot_config, make_targets, packs)?;
+        let (compiled, elapsed) = self.compile(dot_config, make_targets, turn)?;
         self.verify_config(dot_config)?;
         let release = self.obj.join("include/config/kernel.release");
         let release = std::fs::read_to_string(&release)
@@ -100,15 +107,14 @@ impl Build<'_> {
         Ok(Built { release: release.trim().to_owned(), compiled, elapsed })
     }
 
-    /// Says how many objects were compiled. Its turn ends where they are linked: that takes one job, and other
+    /// Says how many objects were compiled. The turn ends where they are linked: that takes one job, and other
     /// kernels' objects the rest.
     fn compile(
         &self,
         dot_config: &str,
         make_targets: &[&str],
-        packs: bool,
+        mut turn: Option<Turn>,
     ) -> Result<(u64, Duration)> {
-        let mut turn = Some(self.jobs.turn(self.shell)?);
         let _own = self.jobs.take(self.shell)?;
         let first = !self.obj.join("vmlinux").exists();
         let expected = if first { estimate(dot_config) } else { 0 };
@@ -128,6 +134,7 @@ impl Build<'_> {
             bar.set_prefix(object.to_owned());
         });
         let packed = made.and_then(|elapsed| {
+            let packs = make_targets.contains(&PACKED);
             if !self.close_up || !packs || !payload::close_up(&self.obj)? {
                 return Ok(elapsed);
             }

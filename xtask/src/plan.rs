@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
-use vmm_kernel::{Arch, Bus, Choice, Hypervisor, ImageFormat, KernelType, Machine};
+use vmm_kernel::{Arch, Bus, Choice, Hypervisor, ImageFormat, KernelType, Machine, Manifest};
 
 use crate::diag::{BadInput, Hint, did_you_mean};
 use crate::workspace::{SandboxerConfig, Workspace};
@@ -21,6 +21,16 @@ pub(crate) struct Request {
     pub all: bool,
     pub conf_dir: Option<Utf8PathBuf>,
     pub goes: Goes,
+}
+
+impl Request {
+    /// Whether nothing but an image's own target is asked for.
+    pub(crate) fn is_met_by(&self, of: &Manifest) -> bool {
+        !self.all
+            && self.arches.iter().all(|arch| *arch == of.arch)
+            && self.types.iter().all(|kernel_type| *kernel_type == of.kernel_type)
+            && self.hypervisors.iter().all(|hypervisor| *hypervisor == of.hypervisor)
+    }
 }
 
 /// Where the images go; no two may go to one place.

@@ -15,6 +15,7 @@ use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
 use crate::shell::Shell;
 use crate::source::{self, Origin, Pin, Sources, Tree, Wanted};
+use crate::stage;
 use crate::toolchain::{Family, KbuildArch, Toolchain};
 use crate::workspace::Workspace;
 
@@ -45,6 +46,19 @@ impl TargetArgs {
         let request = self.request(false)?;
         let all = request.all || request.hypervisors.is_empty();
         Ok(Request { all, goes: Goes::Nowhere, ..request })
+    }
+
+    /// The request of a command about one image, where it is given: the target that its manifest names, unless
+    /// another is asked for.
+    pub(crate) fn request_for(&self, image: Option<&Utf8Path>) -> Result<Request> {
+        let mut request = self.request(false)?;
+        let manifest = image.and_then(stage::read_manifest);
+        if let Some(of) = manifest.filter(|of| request.is_met_by(of)) {
+            request.arches = vec![of.arch];
+            request.types = vec![of.kernel_type];
+            request.hypervisors = vec![of.hypervisor];
+        }
+        Ok(request)
     }
 
     pub(crate) fn request(&self, install: bool) -> Result<Request> {

@@ -62,7 +62,8 @@ pub(crate) struct BootArgs {
 impl BootArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
-        let plan = plan(&workspace, &self.target.request(false)?)?;
+        let request = self.target.request_for(self.image.as_deref())?;
+        let plan = plan(&workspace, &request)?;
         diag::tell_plan(ctx.progress, &plan);
         let one = self.image.as_ref().or(self.init.as_ref());
         if let (Some(file), 2..) = (one, plan.targets.len()) {

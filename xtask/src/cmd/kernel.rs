@@ -5,6 +5,8 @@ mod packages;
 mod together;
 mod variant;
 
+use std::sync::atomic::AtomicBool;
+
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -113,7 +115,11 @@ enum Action {
 impl KernelArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
-        let mut plan = plan(&workspace, &self.target.request(self.install)?)?;
+        let request = match &self.check_image {
+            Some(file) => self.target.request_for(Some(file))?,
+            None => self.target.request(self.install)?,
+        };
+        let mut plan = plan(&workspace, &request)?;
         plan.targets.iter_mut().for_each(|target| target.stage = self.staged(&target.stage));
         diag::tell_plan(ctx.progress, &plan);
         if let Some(file) = &self.check_image {
@@ -177,7 +183,8 @@ impl KernelArgs {
             return Ok(Err(obstacles));
         }
         let origin = &self.source.origin(&plan.conf_dir, &tree.record)?;
-        let site = Site { args: self, tree: &tree, jobs: &jobs, origin };
+        let failed = &AtomicBool::new(false);
+        let site = Site { args: self, tree: &tree, jobs: &jobs, origin, failed };
         together::produce(ctx, site, &variants).map(Ok)
     }
 

@@ -23,6 +23,10 @@ pub(crate) struct Jobs {
 /// take 4 % longer than one after the other, since each wants the processors' caches for its own code.
 const JOBS_OF_A_TURN: usize = 4;
 
+/// While there is one, a kernel's objects may be compiled.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "given back when it is dropped")] Acquired);
+
 /// How often a build that waits looks whether a job is free, and whether the user wants to stop.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,12 +47,12 @@ impl Jobs {
         wait_for(&self.client, shell)
     }
 
-    /// Waits until a kernel's objects may be compiled, until that is dropped.
+    /// Waits until another kernel's objects may be compiled.
     ///
     /// # Errors
     /// If the user interrupts.
-    pub(super) fn turn(&self, shell: &Shell) -> Result<Acquired> {
-        wait_for(&self.turns, shell)
+    pub(crate) fn turn(&self, shell: &Shell) -> Result<Turn> {
+        wait_for(&self.turns, shell).map(Turn)
     }
 
     /// A make that was killed gives back nothing: whoever waits for it is to see that all is over.

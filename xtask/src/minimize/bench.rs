@@ -72,7 +72,7 @@ impl Bench<'_> {
         let (own, close_up) = (obj.clone(), true);
         let build = Build { shell, progress, tree, toolchain, obj: own, log, jobs, name, close_up };
         let targets: Vec<_> = formats.iter().map(|format| image::kbuild_target(*format)).collect();
-        build.run(dot_config, &targets)?;
+        build.run(dot_config, &targets, None)?;
         let mut images = BTreeMap::new();
         for format in formats {
             let file = folder.join("image").join(format.name());

@@ -50,6 +50,17 @@ fn an_image_that_was_made_alone_does_not_hide_those_of_others() {
 }
 
 #[test]
+fn a_given_image_is_of_the_target_that_its_manifest_names() {
+    let fixture = two_kernels();
+    let check = ["kernel", "--check-image", "bin/qemu-x86_64/vmlinux.bin"];
+    let (out, _) = expect(0, fixture.xtask(&check));
+    assert!(out.contains("qemu on x86_64 boots it"), "{out}");
+    let asked = ["--type", "mini", "--hypervisor", "stratovirt"];
+    let (out, _) = expect(0, fixture.xtask(&[&check[..], &asked].concat()));
+    assert!(out.contains("stratovirt on x86_64 boots it"), "{out}");
+}
+
+#[test]
 fn two_boots_of_one_target_go_one_after_another() {
     let fixture = Fixture::new();
     let work = fixture.path("target/guest-kernel/boot/mini-x86_64-qemu");

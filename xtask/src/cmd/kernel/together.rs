@@ -4,7 +4,7 @@
 //! of several arches run at the same time, and take turns at compiling.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::{Result, anyhow};
@@ -24,11 +24,10 @@ pub(super) fn produce(
     site: Site<'_>,
     variants: &[Variant<'_>],
 ) -> Result<Vec<Produced>> {
-    let failed = AtomicBool::new(false);
     let chains = chains(variants);
     let contexts: Vec<Context> = chains.iter().map(|_| ctx.for_thread()).collect::<Result<_>>()?;
     let results = thread::scope(|scope| {
-        let start = |(chain, ctx)| scope.spawn(|| produce_chain(ctx, site, chain, &failed));
+        let start = |(chain, ctx)| scope.spawn(|| produce_chain(ctx, site, chain));
         let threads: Vec<_> = chains.into_iter().zip(contexts).map(start).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
         threads.into_iter().map(join).collect::<Vec<_>>()
@@ -70,22 +69,13 @@ fn chains<'a, 'b>(variants: &'a [Variant<'b>]) -> Vec<Vec<&'a Variant<'b>>> {
     chains
 }
 
-fn produce_chain(
-    ctx: Context,
-    site: Site<'_>,
-    chain: Vec<&Variant<'_>>,
-    failed: &AtomicBool,
-) -> Results {
+fn produce_chain(ctx: Context, site: Site<'_>, chain: Vec<&Variant<'_>>) -> Results {
     let mut made: Vec<&Variant<'_>> = vec![];
     let mut results = vec![];
     for variant in chain {
         let name = variant.order.name();
-        if site.args.fail_fast && failed.load(Ordering::SeqCst) {
-            results.push((name, Err(anyhow!("not begun, since another kernel failed"))));
-            continue;
-        }
         let result = variant.produce(&ctx, site, &made);
-        failed.fetch_or(result.is_err(), Ordering::SeqCst);
+        site.failed.fetch_or(result.is_err(), Ordering::SeqCst);
         // What a failed build left, kbuild would go on with; another kernel need not.
         if result.is_ok() {
             made.push(variant);

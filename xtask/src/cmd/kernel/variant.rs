@@ -1,9 +1,10 @@
 //! Targets with one `.config`, on their way through the stages.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::{FileRecord, ImageFormat, Manifest};
 
@@ -16,12 +17,13 @@ use crate::hash;
 use crate::history::History;
 use crate::image;
 use crate::inputs;
-use crate::kbuild::{Build, Jobs, copy_object_tree, packer_version};
+use crate::kbuild::{Build, Jobs, Turn, copy_object_tree, packer_version};
 use crate::lock::Lock;
 use crate::package::Package;
 use crate::plan::Target;
 use crate::provenance::{self, Document, Materials};
 use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
+use crate::shell::Shell;
 use crate::source::{Origin, Tree};
 use crate::stage::{self, Identity};
 use crate::toolchain::Toolchain;
@@ -123,9 +125,23 @@ pub(super) struct Site<'a> {
     pub(super) jobs: &'a Jobs,
     /// Where its tree is had.
     pub(super) origin: &'a Origin,
+    /// Whether a kernel failed.
+    pub(super) failed: &'a AtomicBool,
 }
 
 impl Site<'_> {
+    /// Waits until another kernel may be begun.
+    ///
+    /// # Errors
+    /// If one failed, and none is to be begun then.
+    fn turn(self, shell: &Shell) -> Result<Turn> {
+        let turn = self.jobs.turn(shell)?;
+        if self.args.fail_fast && self.failed.load(Ordering::SeqCst) {
+            bail!("not begun, since another kernel failed");
+        }
+        Ok(turn)
+    }
+
     /// What is written about an image beside its manifest.
     fn documents(self, manifest: &Manifest, image: &Utf8Path) -> Result<Vec<Document>> {
         if !self.args.sbom {
@@ -218,8 +234,9 @@ impl<'a> Variant<'a> {
         let (record, built) = match &self.state {
             State::Current(record) => (record.as_ref().clone(), false),
             State::Resolved(resolved, kept) => {
+                let turn = site.turn(&ctx.shell)?;
                 let copied = self.begin(ctx, made)?;
-                (self.build(ctx, site, resolved, kept.as_deref(), copied)?, true)
+                (self.build(ctx, site, resolved, kept.as_deref(), (copied, turn))?, true)
             }
         };
         let stage = |target: &&Target| self.stage(ctx, site, &record, target, built);
@@ -270,7 +287,7 @@ impl<'a> Variant<'a> {
         site: Site<'_>,
         resolved: &Resolved,
         kept: Option<&Record>,
-        copied: Option<Record>,
+        (copied, turn): (Option<Record>, Turn),
     ) -> Result<Record> {
         let before = copied.or(Record::take(&self.folder)?);
         let obj = self.folder.obj();
@@ -290,7 +307,7 @@ impl<'a> Variant<'a> {
             self.order.formats.iter().map(|f| image::kbuild_target(*f)).collect();
         make_targets
             .extend(self.order.packages.iter().any(|one| one.needs_modules()).then_some("modules"));
-        let built = build.run(&resolved.dot_config, &make_targets)?;
+        let built = build.run(&resolved.dot_config, &make_targets, Some(turn))?;
         let mut record = Record::after_build(
             &self.folder,
             self.request.clone(),

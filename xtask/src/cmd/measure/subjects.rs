@@ -32,7 +32,8 @@ impl MeasureArgs {
         if !self.config.is_empty() {
             return self.configs(ctx, workspace);
         }
-        let plan = plan(workspace, &self.target.request(false)?)?;
+        let request = self.target.request_for(self.image.as_deref())?;
+        let plan = plan(workspace, &request)?;
         diag::tell_plan(ctx.progress, &plan);
         if let Some(image) = &self.image {
             if plan.targets.len() > 1 {
@@ -365,7 +366,7 @@ impl<'a> Yard<'a> {
             name: order.name.clone(),
             close_up: !order.peer,
         };
-        build.run(&dot_config, &[image::kbuild_target(format)])?;
+        build.run(&dot_config, &[image::kbuild_target(format)], None)?;
         let file = folder.image(format);
         image::make(&folder.obj(), format, &file)?;
         image::check(&file, Wanted { hypervisor: order.hypervisor, arch, format })?;

@@ -59,7 +59,7 @@ impl SizeArgs {
         };
         let format = with.image.map_or(ImageFormat::Vmlinux, |(format, _)| format);
         let built =
-            build.run(&subject.resolve(&kept).dot_config, &[image::kbuild_target(format)])?;
+            build.run(&subject.resolve(&kept).dot_config, &[image::kbuild_target(format)], None)?;
         diag::tell_built(ctx.progress, &name, built.compiled, built.elapsed);
         let without = subject.sized_in(&folder.obj(), &mut subject.side_of(&kept))?;
         Ok((Sized { name, ..without }, compared))

@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
             name: target.variant(),
             close_up: true,
         };
-        build.run(dot_config, &[image::kbuild_target(target.format)])?;
+        build.run(dot_config, &[image::kbuild_target(target.format)], None)?;
         if !tree.pinned {
             let identity = Inputs::collect(&tree.dir, &obj, started, None)?.identity();
             let here = SourceRecord { sha256: identity, ..tree.record.clone() };
