@@ -156,7 +156,7 @@ impl Build<'_> {
         self.make(&[&root, &depmod, "modules_install"], &log, |_| {}).map(drop)
     }
 
-    /// Hands over each object that is made. Takes a job of whoever calls it.
+    /// Hands over each object that is made. Its caller holds the job that make takes for its own.
     fn make(
         &self,
         targets: &[&str],

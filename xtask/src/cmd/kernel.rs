@@ -157,7 +157,7 @@ impl KernelArgs {
         self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
         let mut orders = vec![];
         for targets in plan.variants() {
-            orders.push(Order::read(ctx, self, workspace, &plan.conf_dir, targets)?);
+            orders.push(Order::read(ctx, self, workspace, &plan.conf_dir, targets, &orders)?);
         }
         for path in plan.targets.iter().filter_map(|target| self.installed(target)) {
             stage::refuse_unwritable(&path).hint(|| "run this as root, or name a --dest-dir")?;

@@ -14,7 +14,7 @@ use crate::toolchain::Toolchain;
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs {
     client: Client,
-    /// How many kernels may have theirs compiled at once.
+    /// How many kernels' objects may be compiled at once.
     turns: Client,
     launched_by: Option<Masquerade>,
 }
