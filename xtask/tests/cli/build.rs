@@ -57,6 +57,22 @@ fn a_plan_names_the_key_that_the_manifest_will() {
 }
 
 #[test]
+fn the_compiler_is_spared_work_unless_its_warnings_are_errors() {
+    let fixture = Fixture::new();
+    let kconfig = fixture.read("tree/Kconfig") + "\nconfig WERROR\n\tbool \"no warnings\"\n";
+    fixture.write("tree/Kconfig", &kconfig);
+    let spared = |fragment: &str| {
+        fixture.conf("base.conf\n", fragment);
+        expect(0, fixture.kernel(&[]));
+        let log = std::fs::read_to_string(variant(&fixture).join("build.log")).unwrap();
+        assert!(log.contains("gcc "), "{log}");
+        log.contains(".c -ftrack-macro-expansion=0 ")
+    };
+    assert!(spared("CONFIG_NET=y\n"));
+    assert!(!spared("CONFIG_NET=y\nCONFIG_WERROR=y\n"));
+}
+
+#[test]
 fn a_second_run_has_nothing_to_do() {
     let fixture = Fixture::new();
     expect(0, fixture.kernel(&[]));
