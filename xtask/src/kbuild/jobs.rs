@@ -88,3 +88,14 @@ fn wait_for(server: &Client, shell: &Shell) -> Result<Acquired> {
         std::thread::sleep(PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_has_few_jobs_for_itself() {
+        let turns = |jobs| Jobs::new(jobs, None).unwrap().turns.available().unwrap();
+        assert_eq!([1, 2, 4, 5, 64].map(turns), [1, 1, 1, 2, 16]);
+    }
+}
