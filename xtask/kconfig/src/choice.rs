@@ -9,7 +9,7 @@ use crate::tristate::Tristate;
 
 /// Where a choice may be tristate, it and its members lend each other their type.
 pub(crate) fn settle_types(model: &mut Model, id: EntryId, choice: SymbolId) {
-    if model.dialect.choices_are_bool {
+    if model.dialect.choices_are_bool() {
         return;
     }
     let members: Vec<SymbolId> =
@@ -46,7 +46,7 @@ pub(crate) fn settle_members(
         let location = model[id].location;
         diagnostics.push(Diagnostic { problem: Problem::ChoiceWithoutPrompt, location });
     }
-    let entries = if model.dialect.choices_are_bool {
+    let entries = if model.dialect.choices_are_bool() {
         let inside = id.0 + 1..model[id].end.0;
         inside.map(EntryId).filter(|id| model[*id].symbol().is_some()).collect()
     } else {
@@ -60,7 +60,7 @@ pub(crate) fn settle_members(
         };
         check_member(model, entry, member, diagnostics);
         model[member].member_of = Some(choice);
-        if !model.dialect.choices_are_bool {
+        if !model.dialect.choices_are_bool() {
             limit_to_y(model, entry, choice, member);
         }
         if let Some(Choice { members, .. }) = &mut model[choice].choice {
@@ -68,7 +68,7 @@ pub(crate) fn settle_members(
         }
     }
     let mandatory = model[choice].choice.as_ref().is_some_and(|choice| !choice.optional);
-    if mandatory && !model.dialect.choices_are_bool {
+    if mandatory && !model.dialect.choices_are_bool() {
         if let Some(condition) = model.prompt_of(id).map(|prompt| prompt.condition) {
             // As if something selected it: where it can be seen, it cannot be off.
             let reverse = Reverse { by: SymbolId::M, condition, location: model[id].location };
@@ -89,7 +89,7 @@ fn check_member(
         let problem = Problem::MemberWithoutPrompt { symbol: symbol() };
         diagnostics.push(Diagnostic { problem, location });
     }
-    if model.dialect.choices_are_bool && model[member].kind != Type::Bool {
+    if model.dialect.choices_are_bool() && model[member].kind != Type::Bool {
         let problem = Problem::MemberNotBool { symbol: symbol() };
         diagnostics.push(Diagnostic { problem, location });
     }

@@ -143,7 +143,7 @@ impl<'m> Config<'m> {
     /// The type that counts: without modules, there is no tristate.
     pub(crate) fn kind(&self, symbol: SymbolId) -> Type {
         let known = &self.model[symbol];
-        let old_member = known.member_of.is_some() && !self.model.dialect.choices_are_bool;
+        let old_member = known.member_of.is_some() && !self.model.dialect.choices_are_bool();
         let visible = self.state[symbol.index()].visible;
         match known.kind {
             Type::Tristate if old_member && visible == Tristate::Y => Type::Bool,

@@ -32,7 +32,7 @@ impl Config<'_> {
     /// about a symbol counts. Diagnostics are of file 0, which is this text.
     pub fn read(&mut self, text: &str) -> Vec<Diagnostic> {
         for (user, symbol) in self.users.iter_mut().zip(&self.model.symbols) {
-            let is_set = symbol.choice.is_some() && !self.model.dialect.choices_are_bool;
+            let is_set = symbol.choice.is_some() && !self.model.dialect.choices_are_bool();
             *user = User { is_set, ..User::default() };
         }
         self.forget();
@@ -67,7 +67,7 @@ impl Config<'_> {
             Err(problem) => return report(problem),
         }
         let Some(choice) = known.member_of else { return };
-        if self.model.dialect.choices_are_bool {
+        if self.model.dialect.choices_are_bool() {
             self.asked.push(symbol);
             return;
         }
@@ -124,7 +124,7 @@ impl Config<'_> {
             };
             self.changed |= !same;
         }
-        if !self.model.dialect.choices_are_bool {
+        if !self.model.dialect.choices_are_bool() {
             self.drop_out_of_range();
         }
     }

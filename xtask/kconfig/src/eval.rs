@@ -95,7 +95,7 @@ impl Config<'_> {
             let value = self.logic(symbol);
             let value = if self.kind(symbol) == Type::Bool { value.without_m() } else { value };
             self.state[symbol.index()].tri = value;
-            if known.choice.is_some() && !model.dialect.choices_are_bool && value == Y {
+            if known.choice.is_some() && !model.dialect.choices_are_bool() && value == Y {
                 let member = self.choose_by_symbol(symbol);
                 let state = &mut self.state[symbol.index()];
                 state.member = member;
@@ -111,13 +111,13 @@ impl Config<'_> {
         if symbol == model.modules {
             self.modules = self.state[symbol.index()].tri;
         }
-        if known.choice.is_some() || known.transitional {
+        if known.choice.is_some() || known.transitional || known.never_written {
             self.finish_unwritten(symbol);
         }
     }
 
     fn finish_unwritten(&mut self, symbol: SymbolId) {
-        if !self.model.dialect.choices_are_bool && self.state[symbol.index()].write {
+        if !self.model.dialect.choices_are_bool() && self.state[symbol.index()].write {
             if let Some(Choice { members, .. }) = &self.model[symbol].choice {
                 for member in members {
                     let state = &mut self.state[member.index()];
@@ -135,7 +135,7 @@ impl Config<'_> {
     pub(crate) fn look(&mut self, symbol: SymbolId) {
         let model = self.model;
         let known = &model[symbol];
-        let old_choice = known.member_of.filter(|_| !model.dialect.choices_are_bool);
+        let old_choice = known.member_of.filter(|_| !model.dialect.choices_are_bool());
         let mut visible = N;
         for prompt in &known.prompts {
             let mut value = self.expr(prompt.condition);
@@ -178,7 +178,7 @@ impl Config<'_> {
         let model = self.model;
         let known = &model[symbol];
         if let Some(choice) = known.member_of {
-            if model.dialect.choices_are_bool {
+            if model.dialect.choices_are_bool() {
                 self.choose(choice);
                 return self.state[symbol.index()].tri;
             }
@@ -278,8 +278,8 @@ impl Config<'_> {
 /// The value of what has none.
 pub(crate) fn empty(model: &Model, kind: Type) -> Arc<str> {
     match kind {
-        Type::Int if model.dialect.numbers_default_to_zero => "0".into(),
-        Type::Hex if model.dialect.numbers_default_to_zero => "0x0".into(),
+        Type::Int if model.dialect.numbers_default_to_zero() => "0".into(),
+        Type::Hex if model.dialect.numbers_default_to_zero() => "0x0".into(),
         _ => "".into(),
     }
 }

@@ -34,7 +34,9 @@ fn inherit(model: &mut Model, id: EntryId) {
     let parent = model[id].parent;
     let from_parent = match model[parent].kind {
         // The value of a choice limits what its members can be.
-        EntryKind::Choice(choice) if !model.dialect.choices_are_bool => model.exprs.symbol(choice),
+        EntryKind::Choice(choice) if !model.dialect.choices_are_bool() => {
+            model.exprs.symbol(choice)
+        }
         _ => model[parent].depends,
     };
     let mut depends = from_parent;

@@ -45,24 +45,45 @@ pub use tristate::Tristate;
 
 use serde::{Deserialize, Serialize};
 
-/// In what the language's own tools have differed from one kernel to the next.
+/// The language as one kernel's own tools read it. Each method names a difference, and the release
+/// that brought it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
-    /// Since 6.11 a choice has no value of its own: its members are what is set. Before, it was a
-    /// symbol that could be tristate, and optional.
-    pub choices_are_bool: bool,
-    /// Since 6.9 a number without a default is 0, not empty.
-    pub numbers_default_to_zero: bool,
+    /// Version and patch level.
+    kernel: (u32, u32),
 }
 
 impl Dialect {
     /// What a kernel of that version and patch level speaks.
     #[must_use]
     pub fn of(version: u32, patch_level: u32) -> Self {
-        Dialect {
-            choices_are_bool: (version, patch_level) >= (6, 11),
-            numbers_default_to_zero: (version, patch_level) >= (6, 9),
-        }
+        Dialect { kernel: (version, patch_level) }
+    }
+
+    /// Since 6.11 a choice has no value of its own: its members are what is set. Before, it was a
+    /// symbol that could be tristate, and optional.
+    pub(crate) fn choices_are_bool(self) -> bool {
+        self.kernel >= (6, 11)
+    }
+
+    /// Since 6.9 a number without a default is 0, not empty.
+    pub(crate) fn numbers_default_to_zero(self) -> bool {
+        self.kernel >= (6, 9)
+    }
+
+    /// Before 5.14: `option modules`, `option defconfig_list`, `option allnoconfig_y`.
+    pub(crate) fn has_options(self) -> bool {
+        self.kernel < (5, 14)
+    }
+
+    /// Since 5.18 a menu without entries ends with `# end of`, too (a7d4f58e99dd).
+    pub(crate) fn empty_menus_end(self) -> bool {
+        self.kernel >= (5, 18)
+    }
+
+    /// Since 7.0: `depends on A if B` (76df6815dab7).
+    pub(crate) fn depends_have_conditions(self) -> bool {
+        self.kernel >= (7, 0)
     }
 }
 

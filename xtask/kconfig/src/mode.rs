@@ -57,7 +57,7 @@ impl<'m> Config<'m> {
     }
 
     fn set_unasked(&mut self, value: Option<Tristate>) {
-        if self.model.dialect.choices_are_bool {
+        if self.model.dialect.choices_are_bool() {
             self.set_unasked_prompts(value);
         } else {
             self.set_unasked_symbols(value);
@@ -81,7 +81,8 @@ impl<'m> Config<'m> {
             let user = &mut self.users[symbol.index()];
             let open = !user.is_set && !self.state[symbol.index()].valid;
             if let (true, true, Some(value)) = (open, self.model[symbol].kind.is_logic(), value) {
-                (user.is_set, user.tri) = (true, value);
+                let on = value == Tristate::N && self.model[symbol].allnoconfig_y;
+                (user.is_set, user.tri) = (true, if on { Tristate::Y } else { value });
             }
         }
         self.clear();

@@ -84,6 +84,10 @@ pub struct Symbol {
     pub member_of: Option<SymbolId>,
     /// Read from old `.config` files, never written.
     pub transitional: bool,
+    /// `option allnoconfig_y`: what `allnoconfig` sets to `y`.
+    pub allnoconfig_y: bool,
+    /// `option defconfig_list`: it names files, and stands in no `.config`.
+    pub never_written: bool,
     /// Where it is defined.
     pub entries: Vec<EntryId>,
     pub prompts: Vec<Prompt>,

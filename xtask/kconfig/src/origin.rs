@@ -63,7 +63,7 @@ impl Config<'_> {
     /// A member that cannot be seen is no matter of its choice.
     fn choice_that_decides(&self, symbol: SymbolId) -> Option<SymbolId> {
         let visible = self.state[symbol.index()].visible;
-        let decides = match self.model.dialect.choices_are_bool {
+        let decides = match self.model.dialect.choices_are_bool() {
             true => visible != N,
             false => visible == Tristate::Y,
         };

@@ -53,6 +53,10 @@ impl Config<'_> {
     }
 
     fn end_of(&mut self, menu: EntryId, out: &mut String) -> bool {
+        let is_empty = self.model[menu].end == EntryId(menu.0 + 1);
+        if is_empty && !self.model.dialect.empty_menus_end() {
+            return false;
+        }
         let Some(text) = self.title_if_visible(menu) else { return false };
         let _ = writeln!(out, "# end of {text}");
         true
@@ -107,7 +111,7 @@ impl Config<'_> {
         let Some(choice) = known.member_of else { return false };
         let optional = self.model[choice].choice.as_ref().is_some_and(|choice| choice.optional);
         let can_be_left_out =
-            self.model.dialect.choices_are_bool || (!optional && known.kind == Type::Bool);
+            self.model.dialect.choices_are_bool() || (!optional && known.kind == Type::Bool);
         can_be_left_out
             && self.default_member(choice) == Some(symbol)
             && self.state[symbol.index()].tri == Tristate::Y

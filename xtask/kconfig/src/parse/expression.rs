@@ -3,8 +3,9 @@
 use super::Parser;
 use super::tokens::Tokens;
 use crate::Dialect;
+use crate::deep;
 use crate::diagnostic::{Expected, Problem};
-use crate::expr::{Expr, ExprId};
+use crate::expr::{Expr, ExprId, Relation};
 use crate::host::Host;
 use crate::lexer::{Lexer, Statement, Token};
 use crate::model::{Model, SymbolId};
@@ -89,6 +90,36 @@ impl Parser<'_> {
                 Ok(self.model.exprs.intern(Expr::Compare(relation, left, right)))
             }
         }
+    }
+
+    /// That an expression is `n`, in the words of the kernel's scripts/kconfig/expr.c,
+    /// `expr_trans_compare`: what is compared is symbols. That differs from `!` where a part is `m`.
+    pub(super) fn is_n(&mut self, expr: ExprId) -> ExprId {
+        deep(|| self.compared_with_n(Relation::Equal, expr))
+    }
+
+    fn compared_with_n(&mut self, relation: Relation, expr: ExprId) -> ExprId {
+        let equal = relation == Relation::Equal;
+        let whole = match self.model.expr(expr) {
+            Expr::Symbol(symbol) => {
+                return self.model.exprs.intern(Expr::Compare(relation, symbol, SymbolId::N));
+            }
+            Expr::Not(inner) => {
+                let other = if equal { Relation::Unequal } else { Relation::Equal };
+                return deep(|| self.compared_with_n(other, inner));
+            }
+            Expr::Compare(..) if equal => return self.model.exprs.intern(Expr::Not(expr)),
+            Expr::Compare(..) => return expr,
+            Expr::And(left, right) => {
+                let (left, right) = (self.is_n(left), self.is_n(right));
+                self.model.exprs.or(left, right)
+            }
+            Expr::Or(left, right) => {
+                let (left, right) = (self.is_n(left), self.is_n(right));
+                self.model.exprs.and(left, right)
+            }
+        };
+        if equal { whole } else { self.model.exprs.intern(Expr::Not(whole)) }
     }
 
     /// A symbol, or a constant in quotes.

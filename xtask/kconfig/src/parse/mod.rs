@@ -236,7 +236,7 @@ impl Parser<'_> {
     fn choice(&mut self, tokens: &mut Tokens<'_, '_>) {
         // Older trees let a choice have a name; nothing ever asks for it.
         tokens.word();
-        let kind = if self.model.dialect.choices_are_bool { Type::Bool } else { Type::Unknown };
+        let kind = if self.model.dialect.choices_are_bool() { Type::Bool } else { Type::Unknown };
         let choice = Some(Choice::default());
         let symbol = self.model.add(Symbol { kind, choice, ..Symbol::default() });
         self.open_block(EntryKind::Choice(symbol));

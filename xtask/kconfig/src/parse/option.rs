@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Parser;
 use super::tokens::Tokens;
+use crate::Dialect;
 use crate::diagnostic::{Expected, Problem};
 use crate::lexer::Lexer;
 use crate::model::{DefaultValue, EntryId, EntryKind, Prompt, Range, Select, SymbolId, Type};
 
-const OF_CONFIG: [&str; 17] = [
+const OF_CONFIG: [&str; 18] = [
     "bool",
     "tristate",
     "int",
@@ -22,6 +23,7 @@ const OF_CONFIG: [&str; 17] = [
     "imply",
     "range",
     "modules",
+    "option",
     "transitional",
     "depends",
     "help",
@@ -44,9 +46,14 @@ fn type_of(word: &str) -> Option<Type> {
 }
 
 /// What an entry may have below it.
-fn takes(kind: EntryKind, word: &str) -> bool {
+fn takes(dialect: Dialect, kind: EntryKind, word: &str) -> bool {
     match kind {
-        EntryKind::Config(_) => OF_CONFIG.contains(&word) && word != "optional",
+        EntryKind::Config(_) => match word {
+            "optional" => false,
+            "option" => dialect.has_options(),
+            "modules" => !dialect.has_options(),
+            word => OF_CONFIG.contains(&word),
+        },
         EntryKind::Choice(_) => {
             ["prompt", "bool", "tristate", "optional", "default", "depends", "help"].contains(&word)
         }
@@ -65,7 +72,7 @@ impl Parser<'_> {
         lexer: &mut Lexer<'_>,
     ) -> bool {
         let Some(entry) = self.current else { return false };
-        if !takes(self.model[entry].kind, word) {
+        if !takes(self.model.dialect, self.model[entry].kind, word) {
             return false;
         }
         let result = match self.symbol_of(entry) {
@@ -92,7 +99,12 @@ impl Parser<'_> {
                 if !tokens.keyword("on") {
                     return Err(Problem::Expected { what: Expected::On });
                 }
-                let condition = self.expression(tokens);
+                let mut condition = self.expression(tokens);
+                if self.model.dialect.depends_have_conditions() && tokens.keyword("if") {
+                    let only_if = self.expression(tokens);
+                    let unless = self.is_n(only_if);
+                    condition = self.model.exprs.or(condition, unless);
+                }
                 let here = self.here;
                 self.model[entry].conditions.push((condition, here));
             }
@@ -153,6 +165,12 @@ impl Parser<'_> {
                 self.model[symbol].ranges.push(Range { low, high, condition, entry, location });
             }
             "modules" => self.modules(symbol)?,
+            "option" => match tokens.word() {
+                Some("modules") => self.modules(symbol)?,
+                Some("allnoconfig_y") => self.model[symbol].allnoconfig_y = true,
+                Some("defconfig_list") => self.model[symbol].never_written = true,
+                _ => return Err(Problem::Malformed { word: word.to_owned() }),
+            },
             "transitional" => self.model[symbol].transitional = true,
             "optional" => {
                 if let Some(choice) = &mut self.model[symbol].choice {
