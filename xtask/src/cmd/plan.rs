@@ -53,7 +53,7 @@ impl PlanArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
-        let source = self.source.planned(&plan.conf_dir)?;
+        let source = self.source.planned(ctx, &workspace, &plan.conf_dir)?;
         diag::tell_plan(ctx.progress, &plan);
         ctx.progress.say(&source);
         let keys = if self.keys { self.keys(ctx, &workspace, &plan)? } else { vec![] };
