@@ -9,7 +9,7 @@ use serde::Serialize;
 use vmm_kernel::{Arch, KernelType, SourceRecord};
 
 use crate::cmd::Context;
-use crate::diag::did_you_mean;
+use crate::diag::{self, did_you_mean};
 use crate::kbuild::Jobs;
 use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
@@ -298,6 +298,16 @@ impl ToolchainArgs {
     /// If one of the tools for that arch is not there.
     pub(crate) fn find(&self, shell: &Shell, arch: Arch) -> Result<Toolchain> {
         Toolchain::find(shell, arch, &self.toolchain, self.cross_compile.as_deref())
+    }
+
+    /// The tools for kernels of that tree, told where they are not what makes the smallest.
+    ///
+    /// # Errors
+    /// If one of the tools for that arch is not there.
+    pub(crate) fn for_tree(&self, ctx: &Context, arch: Arch, tree: &Tree) -> Result<Toolchain> {
+        let found = self.find(&ctx.shell, arch)?.for_tree(&ctx.shell, tree)?;
+        diag::tell_compromise(ctx.progress, &found);
+        Ok(found)
     }
 
     /// The same for arches that nobody named a prefix for.

@@ -68,7 +68,7 @@ impl PlanArgs {
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let mut keys = vec![];
         for target in &plan.targets {
-            let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
+            let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
             let requested = fragment::read(workspace, &plan.conf_dir, target)?.assignments;
             let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
             let resolved = resolve(&kconfig, &tree.version, target.arch, &history, &requested);
