@@ -51,7 +51,7 @@ pub(crate) struct Resolved {
     pub dot_config: String,
     /// Requests that did not come out as asked.
     pub findings: Vec<Finding>,
-    /// Requests that the history translated or took out.
+    /// Requests that the history translated or took out, or that the tools cannot meet.
     pub notes: Vec<Note>,
     /// Who selects or implies each symbol that comes of a request and is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -89,12 +89,17 @@ pub(crate) fn resolve(
     history: &History,
     assignments: &[Assignment],
 ) -> Resolved {
-    let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+    let (asked, mut notes) = translate(kconfig, version, arch, history, assignments);
     let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
+    let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
+        if let Some(past) = history.left_by_tools(&asked.symbol, |name| set.contains_key(name)) {
+            notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
+            continue;
+        }
         let cause = match kconfig.model.defined(&asked.symbol) {
             Some(symbol) => cause::of_symbol(kconfig, &mut config, symbol, &asked.value),
             None => cause::why_unknown(kconfig, version, arch, history, &asked.symbol),
@@ -125,7 +130,7 @@ pub(crate) fn translate(
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
             }
-            Some(Past::CameWith(_) | Past::WentWith(_)) => {}
+            Some(Past::CameWith(_) | Past::WentWith(_) | Past::LeftByTools { .. }) => {}
         }
         let place = assignment.place.clone();
         notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));
