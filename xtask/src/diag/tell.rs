@@ -106,7 +106,10 @@ pub(crate) fn tell_resolved(
     resolved: &Resolved,
 ) {
     for note in &resolved.notes {
-        progress.say(format!("note: {}", note_text(note)));
+        match &note.past {
+            Past::Undefended { .. } => warn(progress, note_text(note, version)),
+            _ => progress.say(format!("note: {}", note_text(note, version))),
+        }
     }
     if resolved.findings.is_empty() {
         progress.say(format!("resolved {name}: {requested} symbols as asked on Linux {version}"));
@@ -152,10 +155,16 @@ pub(crate) fn tell_needless(progress: Progress, all: &[(&Needless, usize)]) {
     }
 }
 
-fn note_text(note: &Note) -> String {
+fn note_text(note: &Note, version: &KernelVersion) -> String {
     let Note { symbol, place, past } = note;
     match past {
         Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
+        Past::Opposite(older) => {
+            format!("{place}: {symbol} is asked for as its opposite, {older}, in this tree")
+        }
+        Past::Undefended { release, against } => format!(
+            "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
+        ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
         Past::LeftByTools { needs, cost } => {

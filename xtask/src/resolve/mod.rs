@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
 use crate::fragment::{Assignment, Place, config_line};
-use crate::history::{History, Past};
+use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
@@ -96,7 +96,11 @@ pub(crate) fn resolve(
     let mut findings = vec![];
     let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
-        if let Some(past) = history.left_by_tools(&asked.symbol, |name| set.contains_key(name)) {
+        // The tree may have the name, and yet not ask for it as newer ones do.
+        let past = history
+            .left_by_tools(&asked.symbol, |name| set.contains_key(name))
+            .or_else(|| history.translate(&asked.symbol, arch, version, |_| false));
+        if let Some(past) = past {
             notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
             continue;
         }
@@ -119,18 +123,27 @@ pub(crate) fn translate(
     history: &History,
     assignments: &[Assignment],
 ) -> (Vec<Assignment>, Vec<Note>) {
-    let knows = |name: &str| kconfig.model.defined(name).is_some();
+    let asks = |name: &str| kconfig.asks(name);
     let (mut translated, mut notes) = (vec![], vec![]);
     for assignment in assignments {
         let symbol = &assignment.symbol;
-        let unknown = !knows(symbol);
-        let past = unknown.then(|| history.translate(symbol, arch, version, knows)).flatten();
+        let in_vain = !asks(symbol);
+        let past = in_vain.then(|| history.translate(symbol, arch, version, asks)).flatten();
         match &past {
             None => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
             }
-            Some(Past::CameWith(_) | Past::WentWith(_) | Past::LeftByTools { .. }) => {}
+            Some(Past::Opposite(name)) => {
+                let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
+                translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
+            }
+            Some(
+                Past::CameWith(_)
+                | Past::Undefended { .. }
+                | Past::WentWith(_)
+                | Past::LeftByTools { .. },
+            ) => {}
         }
         let place = assignment.place.clone();
         notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));

@@ -266,15 +266,16 @@ pub(super) fn staged(
 
 /// The line that asks for each symbol, by the name that the tree has for it.
 fn asked(assignments: &[Assignment], notes: &[Note]) -> BTreeMap<String, Place> {
-    let name = |one: &Assignment| {
-        let note = notes.iter().find(|note| note.place == one.place);
-        match note.map(|note| &note.past) {
-            Some(Past::Called(name)) => name.clone(),
-            _ => one.symbol.clone(),
-        }
+    let past =
+        |one: &Assignment| notes.iter().find(|note| note.place == one.place).map(|note| &note.past);
+    let is_opposite = |one: &Assignment| matches!(past(one), Some(Past::Opposite(_)));
+    let name = |one: &Assignment| match past(one) {
+        Some(Past::Called(name) | Past::Opposite(name)) => name.clone(),
+        _ => one.symbol.clone(),
     };
-    let on = assignments.iter().filter(|one| one.value != "n");
-    on.map(|one| (name(one), one.place.clone())).collect()
+    // What is off is not in the kernel, unless it is there by a name of the opposite sense.
+    let on = |one: &&Assignment| (one.value != "n") != is_opposite(one);
+    assignments.iter().filter(on).map(|one| (name(one), one.place.clone())).collect()
 }
 
 /// The format, and what the kernel in it is packed with: a smaller file may take longer to start.

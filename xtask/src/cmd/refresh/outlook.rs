@@ -118,7 +118,7 @@ impl<'a> Road<'a> {
         Subject { on: Some(on), ..Subject::named(&self.pins[at].name) }
     }
 
-    /// Symbols of the history that every pinned tree which is here knows.
+    /// Symbols of the history that every pinned tree which is here can be asked for.
     fn needless_history(&self, history: &History, fields: &[Field<'_>]) -> Result<Vec<String>> {
         let Road { ctx, workspace, sources, .. } = self;
         let mut trees: Vec<BTreeMap<Arch, Rc<Kconfig>>> = vec![];
@@ -139,7 +139,7 @@ impl<'a> Road<'a> {
             trees.push(of);
         }
         let knows = |tree: &BTreeMap<Arch, Rc<Kconfig>>, arch: &Arch, name: &str| {
-            tree.get(arch).is_some_and(|kconfig| kconfig.model.defined(name).is_some())
+            tree.get(arch).is_some_and(|kconfig| kconfig.asks(name))
         };
         let lacked = |name: &str, arches: &[Arch]| {
             trees.iter().any(|tree| !arches.iter().any(|arch| knows(tree, arch, name)))
