@@ -236,7 +236,7 @@ impl Config<'_> {
         empty(model, model[symbol].kind)
     }
 
-    /// A default's. That of a bool or tristate is what `conf` happens to have there: nothing that a
+    /// That of a default, or of a range's end. That of a bool or tristate is what `conf` happens to have there: nothing that a
     /// tree relies on.
     pub(crate) fn source_text(&self, source: SymbolId) -> Arc<str> {
         match self.model[source].kind {
@@ -265,13 +265,13 @@ impl Config<'_> {
         } else {
             return;
         };
-        self.state[symbol.index()].text = Some(self.text(end));
+        self.state[symbol.index()].text = Some(self.source_text(end));
     }
 
     pub(crate) fn bound(&mut self, end: SymbolId, base: u32) -> i64 {
         self.calc(end);
         let base = self.model[end].kind.base().unwrap_or(base);
-        number::signed(&self.text(end), base).signed()
+        number::signed(&self.source_text(end), base).signed()
     }
 }
 

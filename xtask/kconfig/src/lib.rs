@@ -24,6 +24,7 @@ mod model;
 mod number;
 mod origin;
 mod parse;
+mod simplify;
 mod solve;
 mod tristate;
 mod write;

@@ -80,6 +80,11 @@ impl<'h> Macros<'h> {
             Flavor::Simple => false,
             Flavor::Append => known.is_none_or(|variable| variable.recursive),
         };
+        if !recursive && known.is_none() {
+            // Whoever asks for it before it has a value asks in vain.
+            let open = Variable { value: String::new(), recursive: true, open: 1 };
+            self.variables.insert(name.to_owned(), open);
+        }
         let new = if recursive { value.to_owned() } else { self.expand(value, &[]) };
         let value = match self.variables.get(name) {
             Some(old) if flavor == Flavor::Append => format!("{} {new}", old.value),
