@@ -90,7 +90,7 @@ impl Judge {
     fn ours(&self, tree: &Tree) -> (Made, String) {
         let (model, problems) = kconfig::parse(&Files(tree), FILES[0], self.dialect);
         let said: Vec<_> = problems.iter().map(|one| format!("{one:?}")).collect();
-        if problems.iter().any(|one| one.problem.severity() == Severity::Error) {
+        if problems.iter().any(|one| one.severity == Severity::Error) {
             return (None, said.join("\n"));
         }
         let asked = tree.asked();

@@ -14,6 +14,8 @@ impl ExprId {
     /// The constant `y`: what stands where no condition is written.
     pub const Y: ExprId = ExprId(0);
     pub(crate) const N: ExprId = ExprId(1);
+    /// A `y` that is written as a condition.
+    pub(crate) const WRITTEN_Y: ExprId = ExprId(2);
 
     pub(crate) fn index(self) -> usize {
         self.0 as usize
@@ -90,6 +92,7 @@ impl Exprs {
         let mut exprs = Exprs { all: vec![], known: FxHashMap::default() };
         exprs.intern(Expr::Symbol(SymbolId::Y));
         exprs.intern(Expr::Symbol(SymbolId::N));
+        exprs.all.push(Expr::Symbol(SymbolId::Y));
         exprs
     }
 

@@ -5,7 +5,7 @@ use crate::choice;
 use crate::deep;
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::expr::{Expr, ExprId};
-use crate::model::{EntryId, EntryKind, Model, Reverse, SymbolId, Type};
+use crate::model::{EntryId, EntryKind, Location, Model, Reverse, Symbol, SymbolId, Type};
 use crate::simplify::Simplifier;
 
 pub(crate) fn finalize(model: &mut Model, diagnostics: &mut Vec<Diagnostic>) {
@@ -18,17 +18,36 @@ pub(crate) fn finalize(model: &mut Model, diagnostics: &mut Vec<Diagnostic>) {
     }
     for id in model.all_entries().skip(1) {
         if let EntryKind::Choice(choice) = model[id].kind {
-            choice::settle_members(model, id, choice, diagnostics);
+            let simplifier = &mut inherited.simplifier;
+            choice::settle_members(model, id, choice, simplifier, diagnostics);
         }
     }
     for symbol in model.all() {
         let known = &model[symbol];
+        if let Some(location) = transitional_fault(model, known) {
+            let problem = Problem::TransitionalProperty { symbol: known.name.clone() };
+            diagnostics.push(Diagnostic::new(problem, location, model.dialect));
+        }
         if known.kind == Type::Unknown && !known.entries.is_empty() {
             let (problem, entry) =
                 (Problem::NoType { symbol: known.name.clone() }, known.entries[0]);
-            diagnostics.push(Diagnostic { problem, location: model[entry].location });
+            diagnostics.push(Diagnostic::new(problem, model[entry].location, model.dialect));
         }
     }
+}
+
+/// Where a transitional symbol has something that it may not have.
+fn transitional_fault(model: &Model, symbol: &Symbol) -> Option<Location> {
+    if !symbol.transitional {
+        return None;
+    }
+    let entries = symbol.entries.iter().map(|entry| &model[*entry]);
+    let limited = entries.filter(|entry| entry.depends != ExprId::Y).map(|entry| entry.location);
+    let properties = (symbol.prompts.iter().map(|prompt| prompt.location))
+        .chain(symbol.defaults.iter().map(|default| default.location))
+        .chain(symbol.ranges.iter().map(|range| range.location))
+        .chain(symbol.selects.iter().chain(&symbol.implies).map(|select| select.location));
+    limited.chain(properties).next()
 }
 
 /// What an entry depends on, made simple; `None` where nothing is written. A parent's entry comes
@@ -95,10 +114,15 @@ impl Inherited {
             .chain(taken.selects.iter_mut().map(|s| (s.entry, &mut s.condition)))
             .chain(taken.implies.iter_mut().map(|s| (s.entry, &mut s.condition)));
         for (_, condition) in conditions.filter(|(entry, _)| *entry == id) {
-            let own = need_modules(model, *condition);
-            *condition = self.simple(model, depends, Some(own)).unwrap_or(ExprId::Y);
+            let written = Some(*condition).filter(|own| *own != ExprId::Y);
+            let own = written.map(|own| need_modules(model, own));
+            *condition = self.simple(model, depends, own).unwrap_or(ExprId::Y);
         }
-        if model[id].kind == EntryKind::Config(symbol) {
+        let parent = model[model[id].parent].kind;
+        // What limits a member is its prompt.
+        let is_limited =
+            !(matches!(parent, EntryKind::Choice(_)) && model.dialect.choices_are_bool());
+        if model[id].kind == EntryKind::Config(symbol) && is_limited {
             // An entry that depends on nothing widens no other one.
             taken.depends = match (taken.depends, depends) {
                 (Some(before), Some(depends)) => Some(model.exprs.or(before, depends)),
@@ -147,12 +171,13 @@ fn need_modules_below(model: &mut Model, expr: ExprId) -> ExprId {
         }
         Expr::And(left, right) => {
             let (left, right) = (need_modules(model, left), need_modules(model, right));
-            model.exprs.and(left, right)
+            model.exprs.intern(Expr::And(left, right))
         }
         Expr::Or(left, right) => {
             let (left, right) = (need_modules(model, left), need_modules(model, right));
-            model.exprs.or(left, right)
+            model.exprs.intern(Expr::Or(left, right))
         }
+        Expr::Symbol(SymbolId::Y) => ExprId::Y,
         Expr::Symbol(_) | Expr::Compare(..) => expr,
     }
 }

@@ -114,6 +114,16 @@ impl Simplifier {
         if let Some(known) = self.without_duplicates.get(&expr) {
             return *known;
         }
+        let simple = match model.dialect.constants_are_eliminated() {
+            true => self.eliminate_by_halves(model, expr),
+            false => eliminate_by_pairs(model, expr),
+        };
+        self.without_duplicates.insert(expr, simple);
+        simple
+    }
+
+    /// As since 6.12: each half of its own, then one with the other.
+    fn eliminate_by_halves(&mut self, model: &mut Model, expr: ExprId) -> ExprId {
         let mut simple = expr;
         while let Some(join) = Join::of(model.expr(simple)) {
             let Some((left, right)) = join.operands(model.expr(simple)) else { break };
@@ -127,9 +137,90 @@ impl Simplifier {
                 break;
             }
         }
-        self.without_duplicates.insert(expr, simple);
         simple
     }
+}
+
+/// As before 6.12: all operands with all others. Constants stay where no two could be joined.
+fn eliminate_by_pairs(model: &mut Model, expr: ExprId) -> ExprId {
+    let mut simple = expr;
+    loop {
+        let mut found = false;
+        simple = join_pairs(model, simple, &mut found);
+        if !found {
+            return simple;
+        }
+        simple = without_constants(model, simple);
+    }
+}
+
+fn join_pairs(model: &mut Model, expr: ExprId, found: &mut bool) -> ExprId {
+    let Some(join) = Join::of(model.expr(expr)) else { return expr };
+    let mut operands = operands(model, join, expr);
+    for one in 0..operands.len() {
+        for other in (0..operands.len()).filter(|other| *other != one) {
+            operands[one] = deep(|| join_pairs(model, operands[one], found));
+            let joined = joined(model, join, operands[one], operands[other]);
+            if let Some(joined) = joined {
+                *found = true;
+                (operands[one], operands[other]) = (join.neutral(), joined);
+            }
+        }
+    }
+    let all = operands.into_iter().reduce(|left, right| join.make(model, left, right));
+    all.unwrap_or(expr)
+}
+
+/// In the order in which they are written.
+fn operands(model: &Model, join: Join, expr: ExprId) -> Vec<ExprId> {
+    let (mut open, mut found) = (vec![expr], vec![]);
+    while let Some(id) = open.pop() {
+        match join.operands(model.expr(id)) {
+            Some((left, right)) => open.extend([right, left]),
+            None => found.push(id),
+        }
+    }
+    found
+}
+
+/// Both as one, if they can be.
+fn joined(model: &mut Model, join: Join, left: ExprId, right: ExprId) -> Option<ExprId> {
+    match are_equal(model, left, right) {
+        true => Some(left),
+        false => join_comparisons(model, join, left, right),
+    }
+}
+
+/// That an expression is `n`, as `expr_trans_compare` has it: what is compared is symbols. That
+/// differs from `!` where a part is `m`.
+pub(crate) fn is_n(model: &mut Model, expr: ExprId) -> ExprId {
+    compared_with_n(model, Relation::Equal, expr)
+}
+
+/// That an expression is not `n`.
+pub(crate) fn is_not_n(model: &mut Model, expr: ExprId) -> ExprId {
+    compared_with_n(model, Relation::Unequal, expr)
+}
+
+fn compared_with_n(model: &mut Model, relation: Relation, expr: ExprId) -> ExprId {
+    let equal = relation == Relation::Equal;
+    let whole = match model.expr(expr) {
+        Expr::Symbol(symbol) => {
+            return model.exprs.intern(Expr::Compare(relation, symbol, SymbolId::N));
+        }
+        Expr::Not(inner) => return deep(|| compared_with_n(model, relation.inverse(), inner)),
+        Expr::Compare(..) if equal => return model.exprs.intern(Expr::Not(expr)),
+        Expr::Compare(..) => return expr,
+        Expr::And(left, right) => {
+            let (left, right) = (deep(|| is_n(model, left)), deep(|| is_n(model, right)));
+            Join::Or.make(model, left, right)
+        }
+        Expr::Or(left, right) => {
+            let (left, right) = (deep(|| is_n(model, left)), deep(|| is_n(model, right)));
+            Join::And.make(model, left, right)
+        }
+    };
+    if equal { whole } else { model.exprs.intern(Expr::Not(whole)) }
 }
 
 /// A bool is `y` or `n`: comparing it with either is asking for it.
@@ -173,12 +264,7 @@ fn join_all(
         let (left, other) = deep(|| join_all(model, join, left, other, found));
         return (left, join.make(model, one, other));
     }
-    let joined = if are_equal(model, left, right) {
-        Some(left)
-    } else {
-        join_comparisons(model, join, left, right)
-    };
-    match joined {
+    match joined(model, join, left, right) {
         Some(joined) => {
             *found = true;
             (join.neutral(), joined)
