@@ -73,7 +73,7 @@ impl Kconfig {
         let kconfig = Kconfig::new(model, tree);
         let errors: Vec<_> = problems
             .iter()
-            .filter(|problem| problem.problem.severity() == Severity::Error)
+            .filter(|problem| problem.severity == Severity::Error)
             .map(|problem| bad_kconfig(&kconfig, problem))
             .collect();
         BadInputs::none(errors)
