@@ -31,6 +31,8 @@ fn debian(asked: &Asked<'_>) -> Result<Provider, Fault> {
 }
 
 fn kernel_org(asked: &Asked<'_>) -> Result<Provider, Fault> {
+    let [url, key, fingerprint] = ["mirror", "key", "fingerprint"].map(|key| asked.get(key));
+    let mirror = mirror(asked.releases, asked.dir, (url, key, fingerprint))?;
     let release = match (asked.get("version"), asked.get("series")) {
         (Some(version), None) => Release::Version(release(version)?),
         (None, Some(of)) => Release::NewestOf(series(of)?),
@@ -39,11 +41,7 @@ fn kernel_org(asked: &Asked<'_>) -> Result<Provider, Fault> {
         }
         (None, None) => return Err(asked.lacks("version` or `series")),
     };
-    let [url, key, fingerprint] = ["mirror", "key", "fingerprint"].map(|key| asked.get(key));
-    Ok(Provider::KernelOrg {
-        mirror: mirror(asked.releases, asked.dir, (url, key, fingerprint))?,
-        release,
-    })
+    Ok(Provider::KernelOrg { mirror, release })
 }
 
 fn tarball(asked: &Asked<'_>) -> Result<Provider, Fault> {
