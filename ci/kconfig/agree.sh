@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Does `cargo xtask resolve` write what the tree's own conf writes, to the byte?
 #
-#   ci/kconfig/agree.sh [SEEDS [ARCH...]]
+#   [PINS="NAME..."] ci/kconfig/agree.sh [SEEDS [ARCH...]]
 #
-# On each pinned source and each ARCH (Linux's names; x86_64, arm64, riscv, powerpc and s390 if left
+# On each source of PINS (all that are pinned if left out) and each ARCH (Linux's names; x86_64, arm64, riscv, powerpc and s390 if left
 # out): every mode without input, what it comes to as a defconfig, this workspace's fragments, and
 # SEEDS random configurations (3 if left out) that have lost one line in seven, through olddefconfig.
 # Exits 1 if anything differs, and keeps both files. conf needs about a second for each, most of it
@@ -27,12 +27,20 @@ prefix() {
     esac
 }
 
-# And its linker.
+# And its linker: for arm64 the newest LLD, unless the tree wants a newer one.
 linker() {
-    case "$1" in
-    arm64) echo ld.lld ;;
-    *) echo "$(prefix "$1")ld" ;;
-    esac
+    local newest= oldest=0
+    if [ "$1" = arm64 ]; then
+        newest=$(compgen -c | grep -Ex 'ld\.lld(-[0-9]+)?' | sort -ru | while read -r lld; do
+            echo "$("$lld" --version | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1) $lld"
+        done | sort -sV -k1,1 | tail -n 1)
+        [ ! -e "$tree/scripts/min-tool-version.sh" ] || oldest=$(SRCARCH=$1 sh "$tree/scripts/min-tool-version.sh" llvm)
+    fi
+    if [ -n "$newest" ] && printf '%s\n%s\n' "$oldest" "${newest% *}" | sort -CV; then
+        echo "${newest#* }"
+    else
+        echo "$(prefix "$1")ld"
+    fi
 }
 
 conf() { # MODE [VARIABLE=value...]: what the tree's own tools make of it, in $obj/.config
@@ -91,7 +99,7 @@ one_arch() {
     done
 }
 
-for pin in $(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml); do
+for pin in ${PINS:-$(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml)}; do
     tree=$(cargo xtask source fetch "$pin" 2>/dev/null)
     for arch in "${arches[@]}"; do
         obj=$work/obj-$pin-$arch

@@ -37,6 +37,7 @@ use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
+pub(crate) use self::apt::NotCarried;
 pub(crate) use self::fetch::{Wanted, fetch};
 pub(crate) use self::fit::{Fit, Tried, try_patches};
 pub(crate) use self::listing::Difference;

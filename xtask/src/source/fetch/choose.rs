@@ -87,7 +87,9 @@ impl FetchPlan<'_> {
                 shell.check_interrupt()?;
                 return Ok(Chosen::This(snapshot(&format!("{error:#}"))));
             }
-            Err(error) => return Err(error).hint(|| self.other_sources()),
+            Err(error) => {
+                return Err(error.context(self.failed())).hint(|| self.other_sources());
+            }
         };
         if let Some(locked) = demanded.filter(|locked| !offer.has(&locked.version)) {
             let has = match &offer.versions[..] {
@@ -104,7 +106,7 @@ impl FetchPlan<'_> {
                 Some(pin) if package.suite.is_none() => {
                     Ok(Chosen::Instead(pin.clone(), nothing.to_string()))
                 }
-                _ => Err(nothing).hint(|| self.other_sources()),
+                _ => Err(nothing).with_context(|| self.failed()).hint(|| self.other_sources()),
             };
         }
         let version = self.version(progress, &package.name, &offer, wanted)?;
@@ -115,14 +117,15 @@ impl FetchPlan<'_> {
     fn other_sources(&self) -> String {
         let otherwise =
             "pin another package or suite in sources.toml, or give a tree with --kernel-dir";
-        match &self.substitute {
-            Some(pin) => format!(
-                "--source {} takes {} of kernel.org; or {otherwise}",
-                pin.name,
-                pin.from().trim_start_matches("kernel.org:")
-            ),
-            None => otherwise.to_owned(),
-        }
+        let locked = self
+            .locked
+            .as_ref()
+            .map(|locked| format!("--locked takes {} from {}; ", locked.version, self.snapshot));
+        let substitute = self
+            .substitute
+            .as_ref()
+            .map(|pin| format!("--source {} takes {}; ", pin.name, pin.from()));
+        [locked, substitute, Some(format!("or {otherwise}"))].into_iter().flatten().collect()
     }
 
     /// The host's package lists may be of any age, and a mirror keeps no version that they name: so
