@@ -126,6 +126,20 @@ impl KbuildArch {
         tools
     }
 
+    /// What tells kbuild's top Makefile of it.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let linker = self.tools().remove("LD").unwrap_or_default();
+        let KbuildArch { name, prefix, family } = self;
+        let mut told =
+            vec![format!("ARCH={name}"), format!("CROSS_COMPILE={prefix}"), format!("LD={linker}")];
+        match family {
+            Family::Gnu => {}
+            Family::Llvm(end) if end.is_empty() => told.push("LLVM=1".to_owned()),
+            Family::Llvm(end) => told.push(format!("LLVM={end}")),
+        }
+        told
+    }
+
     /// The folder of the arch in the tree (the top Makefile's `SRCARCH`).
     pub(crate) fn source(&self) -> &str {
         match self.name.as_str() {
@@ -216,20 +230,12 @@ impl Toolchain {
     /// writes into a kernel of its time, place and builder is fixed (the tree's
     /// Documentation/kbuild/reproducible-builds.rst).
     pub(crate) fn make<'a>(&self, shell: &'a Shell, tree: &Utf8Path, obj: &Utf8Path) -> Cmd<'a> {
-        let kbuild = self.kbuild_arch();
-        let linker = kbuild.tools().remove("LD").unwrap_or_default();
-        let KbuildArch { name, prefix, family } = kbuild;
-        let own = match family {
-            Family::Gnu => {
-                vec![format!("KCFLAGS={GCC_FLAGS}"), format!("NM={}", self.gnu_nm(shell))]
-            }
-            Family::Llvm(end) if end.is_empty() => vec!["LLVM=1".to_owned()],
-            Family::Llvm(end) => vec![format!("LLVM={end}")],
-        };
-        let make = cmd!(
-            shell.sh,
-            "make -C {tree} O={obj} ARCH={name} CROSS_COMPILE={prefix} LD={linker} {own...} LOCALVERSION="
-        );
+        let mut arguments = self.kbuild_arch().arguments();
+        if self.family == Family::Gnu {
+            let nm = self.gnu_nm(shell);
+            arguments.extend([format!("KCFLAGS={GCC_FLAGS}"), format!("NM={nm}")]);
+        }
+        let make = cmd!(shell.sh, "make -C {tree} O={obj} {arguments...} LOCALVERSION=");
         let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
         make.envs(FIXED_VARIABLES.iter().copied())
     }

@@ -16,28 +16,39 @@ struct Answer {
     files: Vec<(Utf8PathBuf, Stamp)>,
 }
 
+/// What is written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Known {
+    /// Of the environment that the commands ran in.
+    identity: String,
+    by_command: BTreeMap<String, Answer>,
+}
+
 /// Answers by command.
 #[derive(Debug)]
 pub(super) struct Answers {
     path: Utf8PathBuf,
     tree: Utf8PathBuf,
-    known: BTreeMap<String, Answer>,
+    known: Known,
     changed: bool,
 }
 
 impl Answers {
-    /// Those kept in `path`; none if it is not there, or not to be read.
-    pub(super) fn read(path: Utf8PathBuf, tree: &Utf8Path) -> Self {
-        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Answers { path, tree: tree.to_owned(), known: known.unwrap_or_default(), changed: false }
+    /// Those kept in `path`; none if it is not there, not to be read, or of another environment.
+    pub(super) fn read(path: Utf8PathBuf, tree: &Utf8Path, identity: String) -> Self {
+        let known = std::fs::read(&path).ok();
+        let known = known.and_then(|text| serde_json::from_slice::<Known>(&text).ok());
+        let known = known.filter(|known| known.identity == identity);
+        let known = known.unwrap_or_else(|| Known { identity, ..Known::default() });
+        Answers { path, tree: tree.to_owned(), known, changed: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.known.by_command.is_empty()
     }
 
     pub(super) fn get(&self, command: &str) -> Option<&str> {
-        let answer = self.known.get(command)?;
+        let answer = self.known.by_command.get(command)?;
         let same = answer.files.iter().all(|(path, stamp)| Stamp::of(path) == *stamp);
         same.then_some(answer.printed.as_str())
     }
@@ -48,7 +59,8 @@ impl Answers {
             .filter(|word| word.starts_with(self.tree.as_str()))
             .map(|word| (Utf8PathBuf::from(word), Stamp::of(Utf8Path::new(word))))
             .collect();
-        self.known.insert(command.to_owned(), Answer { printed: printed.to_owned(), files });
+        let answer = Answer { printed: printed.to_owned(), files };
+        self.known.by_command.insert(command.to_owned(), answer);
         self.changed = true;
     }
 

@@ -1,74 +1,135 @@
-//! What kbuild tells Kconfig: the variables that the top Makefile of the tree exports to it.
+//! What kbuild tells Kconfig: the variables that a tree's makefiles export, as they themselves say.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use xshell::cmd;
 
+use super::host::DEADLINE;
+use crate::diag::Hint;
 use crate::hash;
+use crate::shell::Shell;
 use crate::source::Tree;
-use crate::toolchain::{FOREIGN_VARIABLES, Family, KbuildArch};
+use crate::toolchain::{FOREIGN_VARIABLES, Family, KbuildArch, on_path};
 
-/// What is the same for every arch.
-const FIXED: [(&str, &str); 12] = [
-    ("RUSTC", "rustc"),
-    ("RUSTC_BOOTSTRAP", "1"),
-    ("BINDGEN", "bindgen"),
-    ("PAHOLE", "pahole"),
-    ("AWK", "awk"),
-    ("PERL", "perl"),
-    ("PYTHON3", "python3"),
-    ("CONFIG_SHELL", "sh"),
-    ("objtree", "."),
-    ("CLANG_FLAGS", ""),
-    ("LC_COLLATE", "C"),
-    ("LC_NUMERIC", "C"),
-];
-
-/// The variables, and what they stand for beyond their text.
-#[derive(Debug, Default)]
+/// The variables, and all that their values depend on.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Environment {
-    pub variables: BTreeMap<String, String>,
-    /// Hash of all that the answer of a command depends on, but for the tree's own files: the
-    /// variables, and the tools that they name.
-    pub identity: String,
-    /// The command that says what kbuild adds to each call of clang.
-    clang_flags: Option<String>,
+    variables: BTreeMap<String, String>,
+    /// The makefiles, and the scripts that they may run.
+    files: Vec<(Utf8PathBuf, Stamp)>,
+    /// Programs that variables name, where PATH leads to them.
+    tools: BTreeMap<String, (Utf8PathBuf, Stamp)>,
+    path: String,
 }
 
+/// What asks the makefiles.
+const MAKEFILE: &str = include_str!("environment.mk");
+
 impl Environment {
-    pub(crate) fn new(tree: &Tree, arch: &KbuildArch) -> Result<Self> {
-        let mut variables: BTreeMap<String, String> =
-            FIXED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        variables.extend(arch.tools().into_iter().map(|(name, tool)| (name.to_owned(), tool)));
-        let of_tree = [
-            ("srctree", tree.dir.to_string()),
-            ("ARCH", arch.name.clone()),
-            ("SRCARCH", arch.source().to_owned()),
-            ("CROSS_COMPILE", arch.prefix.clone()),
-            ("KERNELVERSION", tree.version.to_string()),
-            ("VERSION", tree.version.major.to_string()),
-            ("PATCHLEVEL", tree.version.minor.to_string()),
-        ];
-        variables.extend(of_tree.map(|(name, value)| (name.to_owned(), value)));
-        let tools: Vec<_> =
-            variables.values().filter_map(|value| Some((value, program(value)?))).collect();
-        let stamps: Vec<_> = tools.iter().map(|(name, path)| (name, Stamp::of(path))).collect();
-        let path = std::env::var("PATH").unwrap_or_default();
-        let identity = hash::of_bytes(serde_json::to_vec(&(&variables, stamps, path))?);
-        let clang_flags = clang_flags(tree, arch)?;
-        Ok(Environment { variables, identity, clang_flags })
+    /// Asks the tree's makefiles, unless `kept` has what they said and would say again.
+    ///
+    /// # Errors
+    /// If make fails or is missing, or the tree cannot be built with these tools.
+    pub(crate) fn of(
+        shell: &Shell,
+        tree: &Tree,
+        arch: &KbuildArch,
+        kept: &Utf8Path,
+    ) -> Result<Self> {
+        let known = std::fs::read(kept).ok();
+        let known = known.and_then(|text| serde_json::from_slice::<Environment>(&text).ok());
+        if let Some(known) = known.filter(Environment::holds) {
+            return Ok(known);
+        }
+        let asked = Self::ask(shell, tree, arch).with_context(|| {
+            format!("failed to ask the makefiles of {} what they tell Kconfig", tree.dir)
+        })?;
+        let write = || -> Result<()> {
+            let folder = kept.parent().context("it has no folder")?;
+            let file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&file, &asked)?;
+            file.persist(kept)?;
+            Ok(())
+        };
+        write().with_context(|| format!("failed to write {kept}"))?;
+        Ok(asked)
     }
 
-    /// Commands whose first line kbuild puts in a variable, for the tree to know its tools by.
-    pub(crate) fn version_texts(&self) -> Vec<(&'static str, String)> {
-        let tool = |name: &str| self.variables.get(name).cloned().unwrap_or_default();
-        let mut texts = vec![
-            ("CC_VERSION_TEXT", format!("LC_ALL=C {} --version | head -n 1", tool("CC"))),
-            ("RUSTC_VERSION_TEXT", format!("{} --version", tool("RUSTC"))),
-        ];
-        texts.extend(self.clang_flags.iter().map(|command| ("CLANG_FLAGS", command.clone())));
-        texts
+    fn ask(shell: &Shell, tree: &Tree, arch: &KbuildArch) -> Result<Self> {
+        let (version, family) = (&tree.version, &arch.family);
+        // Before, kbuild knew no versions of LLVM, and less of what it takes.
+        ensure!(
+            *family == Family::Gnu || version.numbers() >= (5, 18),
+            "Linux {version} is not built with {family}: 5.18 is the first"
+        );
+        if !on_path(shell, "make") {
+            return Err(anyhow!("no `make` on PATH")).hint(|| "`cargo xtask setup` installs it");
+        }
+        let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
+        let folder = Utf8Path::from_path(folder.path()).context("its name is not UTF-8")?;
+        let makefile = folder.join("environment.mk");
+        std::fs::write(&makefile, MAKEFILE)
+            .with_context(|| format!("failed to write {makefile}"))?;
+        let (dir, arguments) = (&tree.dir, arch.arguments());
+        let make =
+            cmd!(shell.sh, "make -s --no-print-directory -C {dir} O={folder} {arguments...}");
+        let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
+        let make = make.env("MAKEFILES", &makefile).env("LC_ALL", "C").arg("environment-config");
+        let made = shell.run(make, DEADLINE)?;
+        let note = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+        match (note("environment"), note("names"), note("makefiles")) {
+            (Some(variables), Some(names), Some(makefiles)) if made.success() => {
+                let environment = Environment {
+                    variables: exported(&variables, &names, folder),
+                    files: files(dir, &makefiles, folder),
+                    path: path(),
+                    ..Environment::default()
+                };
+                let tools = environment.find_tools();
+                Ok(Environment { tools, ..environment })
+            }
+            _ => Err(anyhow!("make: {}: {}", made.how(), made.stderr.trim())),
+        }
+    }
+
+    /// Whether all is as it was.
+    fn holds(&self) -> bool {
+        self.path == path()
+            && self.files.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
+            && self.find_tools() == self.tools
+    }
+
+    fn find_tools(&self) -> BTreeMap<String, (Utf8PathBuf, Stamp)> {
+        let words: BTreeSet<&String> = self.variables.values().collect();
+        let found = words.into_iter().filter_map(|word| {
+            let path = program(word)?;
+            let stamp = Stamp::of(&path);
+            Some((word.clone(), (path, stamp)))
+        });
+        found.collect()
+    }
+
+    /// Hash of all that the answer of a command depends on, but for the tree's own files: the
+    /// variables, and the tools that they name.
+    pub(crate) fn identity(&self) -> Result<String> {
+        Ok(hash::of_bytes(serde_json::to_vec(&(&self.variables, &self.tools, &self.path))?))
+    }
+
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.variables.iter()
+    }
+
+    /// A variable as Kconfig sees it: of the makefiles, else of the user's own where kbuild hands it on.
+    pub(crate) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some(own) = self.variables.get(name) {
+            return Some(Cow::Borrowed(own));
+        }
+        let hidden = Self::foreign().any(|foreign| foreign == name);
+        std::env::var(name).ok().filter(|_| !hidden).map(Cow::Owned)
     }
 
     /// What a user's shell holds and kbuild does not hand on.
@@ -77,31 +138,40 @@ impl Environment {
     }
 }
 
-/// The tree's own makefile is asked. Before 5.18 kbuild knew no versions of LLVM, and less of what it takes.
-fn clang_flags(tree: &Tree, arch: &KbuildArch) -> Result<Option<String>> {
-    if arch.family == Family::Gnu {
-        return Ok(None);
-    }
-    let (version, family) = (&tree.version, &arch.family);
-    ensure!(
-        version.numbers() >= (5, 18),
-        "Linux {version} is not built with {family}: 5.18 is the first"
-    );
-    let makefile = tree.dir.join("scripts/Makefile.clang");
-    Ok(Some(format!(
-        "printf '%s\\n' 'include {makefile}' 'flags:; @echo $(CLANG_FLAGS)' | make -s -f - flags"
-    )))
+/// What makefiles set, of what `env -0` printed; the rest is the user's own. What names the folder that
+/// the answer came by is of this one asking.
+fn exported(variables: &str, names: &str, folder: &Utf8Path) -> BTreeMap<String, String> {
+    let names: BTreeSet<&str> = names.lines().collect();
+    let pairs = variables.split('\0').filter_map(|pair| pair.split_once('='));
+    let own = pairs
+        .filter(|(name, value)| names.contains(name) && !value.contains(folder.as_str()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    own.collect()
+}
+
+/// The makefiles, and every file of `scripts/`: which of those they run, make does not say.
+fn files(tree: &Utf8Path, makefiles: &str, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Stamp)> {
+    let scripts = tree.join("scripts").read_dir_utf8().into_iter().flatten().flatten();
+    let scripts = scripts.map(|entry| entry.into_path()).filter(|path| path.is_file());
+    let makefiles = makefiles.lines().map(|path| tree.join(path));
+    let files: BTreeSet<_> =
+        makefiles.chain(scripts).filter(|path| !path.starts_with(folder)).collect();
+    files.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect()
+}
+
+fn path() -> String {
+    std::env::var("PATH").unwrap_or_default()
 }
 
 fn program(name: &str) -> Option<Utf8PathBuf> {
-    if name.is_empty() || name.contains(['/', ' ']) {
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic()) || name.contains(['/', ' ']) {
         return None;
     }
     which::which(name).ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok())
 }
 
 /// Tells whether a file was changed: its length and time.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp(u64, i64, i64);
 
 impl Stamp {

@@ -61,12 +61,6 @@ impl TreeHost<'_> {
         self.answers.borrow_mut().insert(command, &printed);
         Ok(printed)
     }
-
-    /// A variable that is not kbuild's own, unless kbuild hides it.
-    fn foreign_variable(name: &str) -> Option<Option<String>> {
-        let hidden = Environment::foreign().any(|foreign| foreign == name);
-        (!hidden).then(|| std::env::var(name).ok())
-    }
 }
 
 /// What threads share that ask.
@@ -86,7 +80,7 @@ impl<'a> Asking<'a> {
         for name in Environment::foreign() {
             run.env_remove(name);
         }
-        run.current_dir(self.there).envs(&self.environment.variables);
+        run.current_dir(self.there).envs(self.environment.variables());
         let run = shell.run(run, self.deadline).map_err(|error| format!("{error:#}"))?;
         if run.timed_out { Err(run.how()) } else { Ok(run.stdout) }
     }
@@ -126,12 +120,9 @@ impl Host for TreeHost<'_> {
     }
 
     fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        if let Some(own) = self.environment.variables.get(name) {
-            return Some(Cow::Borrowed(own));
-        }
-        let value = Self::foreign_variable(name)?;
+        let value = self.environment.get(name);
         self.basis.borrow_mut().add_variable(name, value.as_deref());
-        value.map(Cow::Owned)
+        value
     }
 }
 
@@ -157,9 +148,7 @@ impl Host for Blind<'_> {
     }
 
     fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        let own = self.host.environment.variables.get(name);
-        let foreign = || TreeHost::foreign_variable(name).flatten().map(Cow::Owned);
-        own.map(|own| Cow::Borrowed(own.as_str())).or_else(foreign)
+        self.host.environment.get(name)
     }
 }
 
@@ -183,7 +172,7 @@ mod tests {
             dir,
             there: dir.to_owned(),
             environment: Environment::default(),
-            answers: RefCell::new(Answers::read(dir.join("answers"), dir)),
+            answers: RefCell::new(Answers::read(dir.join("answers"), dir, String::new())),
             basis: RefCell::new(Basis::new()),
             deadline: Duration::from_secs(1),
             hung: RefCell::default(),

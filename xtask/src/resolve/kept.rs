@@ -1,23 +1,26 @@
 //! A tree's Kconfig as it was read last: reading it anew takes more than twice as long as seeing that
 //! nothing of what was read has changed.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use kconfig::Model;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::environment::Stamp;
+use super::answers::Answers;
+use super::environment::{Environment, Stamp};
 
-/// All that a model was made of, but for the variables and tools that name the file it is kept in.
+/// All that a model was made of.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Basis {
     /// As the tree names them; those that were looked for and not there, too.
     files: Vec<(String, Stamp)>,
     /// Commands with what they printed.
     commands: Vec<(String, String)>,
-    /// Variables of the user's own.
-    variables: Vec<(String, Option<String>)>,
+    /// Variables that the Kconfig files name.
+    variables: BTreeMap<String, Option<String>>,
     /// The program that read it; none where it is not to be kept.
     tool: Option<Stamp>,
 }
@@ -42,16 +45,20 @@ impl Basis {
     }
 
     pub(super) fn add_variable(&mut self, name: &str, value: Option<&str>) {
-        self.variables.push((name.to_owned(), value.map(str::to_owned)));
+        if !self.variables.contains_key(name) {
+            self.variables.insert(name.to_owned(), value.map(str::to_owned));
+        }
     }
 
-    /// Whether it would be the same now. `answer` gives what is known of a command.
-    fn holds(&self, tree: &Utf8Path, answer: impl Fn(&str) -> Option<String>) -> bool {
+    /// Whether it would be the same now.
+    fn holds(&self, tree: &Utf8Path, environment: &Environment, answers: &Answers) -> bool {
         let Basis { files, commands, variables, tool: made_by } = self;
         made_by.is_some()
             && *made_by == tool()
-            && variables.iter().all(|(name, value)| std::env::var(name).ok() == *value)
-            && commands.iter().all(|(command, was)| answer(command).as_ref() == Some(was))
+            && variables
+                .iter()
+                .all(|(name, was)| environment.get(name).as_deref() == was.as_deref())
+            && commands.iter().all(|(command, was)| answers.get(command) == Some(was))
             && files.iter().all(|(path, stamp)| Stamp::of(&tree.join(path)) == *stamp)
     }
 }
@@ -66,7 +73,8 @@ fn tool() -> Option<Stamp> {
 pub(super) fn read(
     path: &Utf8Path,
     tree: &Utf8Path,
-    answer: impl Fn(&str) -> Option<String>,
+    environment: &Environment,
+    answers: &Answers,
 ) -> Option<Model> {
     let kept = std::fs::read(path).ok()?;
     let (hash, rest) = kept.split_at_checked(32)?;
@@ -77,7 +85,7 @@ pub(super) fn read(
     // Each takes about as long as the other.
     std::thread::scope(|scope| {
         let model = scope.spawn(|| Model::from_bytes(model));
-        let holds = basis.holds(tree, answer);
+        let holds = basis.holds(tree, environment, answers);
         model.join().ok().flatten().filter(|_| holds)
     })
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
-use kconfig::{Dialect, Host, Location, Model, Severity};
+use kconfig::{Dialect, Location, Model, Severity};
 
 use super::answers::Answers;
 use super::environment::Environment;
@@ -14,6 +14,7 @@ use super::host::{DEADLINE, TreeHost};
 use super::kept::{self, Basis};
 use crate::diag::{BadInputs, Quote, bad_kconfig};
 use crate::fragment::Place;
+use crate::hash;
 use crate::shell::Shell;
 use crate::source::Tree;
 use crate::toolchain::KbuildArch;
@@ -38,35 +39,29 @@ impl Kconfig {
         arch: &KbuildArch,
         work: &Utf8Path,
     ) -> Result<Self> {
-        let environment = Environment::new(tree, arch)?;
         let folder = work.join("kconfig");
-        let name = &environment.identity[..16];
-        let path = folder.join(format!("{name}.model"));
-        let answers = folder.join(format!("{name}.json"));
         let there = folder.join("run");
         std::fs::create_dir_all(&there)
             .with_context(|| format!("failed to create folder {there}"))?;
-        let answers = RefCell::new(Answers::read(answers, &tree.dir));
-        let nothing_known = answers.borrow().is_empty();
-        let known = |command: &str| answers.borrow().get(command).map(str::to_owned);
-        if let Some(model) = kept::read(&path, &tree.dir, known) {
+        let name = hash::of_bytes(format!("{}\n{:?}", tree.dir, arch.arguments()));
+        let kept = |what: &str| folder.join(format!("{}.{what}", &name[..16]));
+        let path = kept("model");
+        let environment = Environment::of(shell, tree, arch, &kept("environment"))?;
+        let answers = Answers::read(kept("json"), &tree.dir, environment.identity()?);
+        if let Some(model) = kept::read(&path, &tree.dir, &environment, &answers) {
             return Ok(Kconfig::new(model, tree));
         }
-        let mut host = TreeHost {
+        let nothing_known = answers.is_empty();
+        let host = TreeHost {
             shell,
             dir: &tree.dir,
             there,
             environment,
-            answers,
+            answers: RefCell::new(answers),
             basis: RefCell::new(Basis::new()),
             deadline: DEADLINE,
             hung: RefCell::default(),
         };
-        for (variable, command) in host.environment.version_texts() {
-            let text = host.shell(&command).unwrap_or_default();
-            let text = text.trim_end_matches('\n').replace('#', "");
-            host.environment.variables.insert(variable.to_owned(), text);
-        }
         let (major, minor) = tree.version.numbers();
         let dialect = Dialect::of(major, minor);
         if nothing_known {
@@ -136,7 +131,7 @@ impl Kconfig {
 struct Text(&'static str);
 
 #[cfg(test)]
-impl Host for Text {
+impl kconfig::Host for Text {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         (path == "Kconfig").then(|| self.0.as_bytes().to_owned())
     }

@@ -38,6 +38,41 @@ fn a_variable_that_comes_later_counts() {
     assert!(out.contains("CONFIG_LATER=\"now\""), "{out}");
 }
 
+/// Whatever it is called, and whatever the user's own shell says of it.
+#[test]
+fn a_variable_is_what_the_trees_makefiles_make_it() {
+    let fixture = Fixture::new();
+    let (kconfig, makefile) = (fixture.read("tree/Kconfig"), fixture.read("tree/Makefile"));
+    let more = "\nconfig TOLD\n\tstring \"told\"\n\tdefault \"$(TOLD)\"\n";
+    fixture.write("tree/Kconfig", &(kconfig + more));
+    let tell = |value: &str| {
+        fixture.write("tree/Makefile", &format!("{makefile}\nexport TOLD := {value}\n"));
+    };
+    let resolve = |own: &[(&str, &str)]| {
+        let mut command = fixture.xtask(&RESOLVE);
+        command.envs(own.iter().copied());
+        expect(0, command).0
+    };
+    tell("once");
+    for own in [&[("TOLD", "once")][..], &[], &[("TOLD", "never")]] {
+        assert!(resolve(own).contains("CONFIG_TOLD=\"once\""), "{own:?}");
+    }
+    tell("twice");
+    assert!(resolve(&[]).contains("CONFIG_TOLD=\"twice\""));
+}
+
+#[test]
+fn makefiles_that_make_refuses_are_told() {
+    let fixture = Fixture::new();
+    let makefile = fixture.read("tree/Makefile");
+    fixture.write("tree/Makefile", &format!("{makefile}\n$(error no such arch)\n"));
+    let (_, err) = expect(2, fixture.xtask(&RESOLVE));
+    let folder = fixture.path("tree");
+    let told =
+        format!("failed to ask the makefiles of {} what they tell Kconfig", folder.display());
+    assert!(err.contains(&told) && err.contains("no such arch"), "{err}");
+}
+
 #[test]
 fn a_torn_file_is_made_anew() {
     let fixture = Fixture::new();
