@@ -144,8 +144,13 @@ impl Dialect {
 /// own tools would refuse the tree.
 pub fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Vec<Diagnostic>) {
     let (mut model, mut diagnostics) = parse::parse(host, root, dialect);
-    finalize::finalize(&mut model, &mut diagnostics);
-    diagnostics.extend(cycle::find(&model));
+    let mut of_whole = vec![];
+    finalize::finalize(&mut model, &mut of_whole);
+    // What was not read to its end is not judged as a whole.
+    if !diagnostics.last().is_some_and(|last| last.problem.is_fatal()) {
+        of_whole.extend(cycle::find(&model));
+        diagnostics.append(&mut of_whole);
+    }
     (model, diagnostics)
 }
 
