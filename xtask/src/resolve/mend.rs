@@ -41,7 +41,8 @@ impl Wanted {
             | Cause::Called { .. }
             | Cause::NotYet { .. }
             | Cause::Gone { .. }
-            | Cause::Vendor { .. } => return None,
+            | Cause::Vendor { .. }
+            | Cause::Untold => return None,
             _ => (symbol, None),
         };
         Some(Wanted { symbol: symbol.clone(), value: asked.clone(), in_place_of })
