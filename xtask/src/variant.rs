@@ -219,7 +219,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use vmm_kernel::{Arch, ToolchainRecord};
+    use vmm_kernel::{Arch, ResolvedBy, ToolchainRecord};
 
     use super::*;
     use crate::toolchain::Family;
@@ -246,6 +246,7 @@ mod tests {
             findings: vec![],
             notes: vec![],
             brought: BTreeMap::new(),
+            resolved_by: ResolvedBy::default(),
         };
         let later = SystemTime::now() + std::time::Duration::from_secs(1);
         let built = (resolved, "6.12.0".to_owned());

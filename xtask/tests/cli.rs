@@ -19,6 +19,7 @@ mod cli {
     mod llvm;
     mod measure;
     mod minimize;
+    mod newer;
     mod own_vmm;
     mod packages;
     mod real_boot;

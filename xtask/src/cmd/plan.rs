@@ -13,7 +13,7 @@ use crate::hash;
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, plan};
-use crate::resolve::{Kconfigs, resolve};
+use crate::resolve::Kconfigs;
 use crate::stage::Identity;
 use crate::variant::TOOL_VERSION;
 use crate::workspace::Workspace;
@@ -70,8 +70,8 @@ impl PlanArgs {
         for target in &plan.targets {
             let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
             let requested = fragment::read(workspace, &plan.conf_dir, target)?.assignments;
-            let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
-            let resolved = resolve(&kconfig, &tree.version, target.arch, &history, &requested);
+            let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
+            let resolved = resolver.resolve(&tree.version, target.arch, &history, &requested)?;
             let identity = Identity {
                 source: &tree.record,
                 config_sha256: &hash::of_bytes(&resolved.dot_config),

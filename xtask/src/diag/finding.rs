@@ -161,6 +161,7 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             ("one of a choice".to_owned(), vec![Drawn { line: choice, label }], vec![])
         }
         Cause::Unclear => said("its value changed while it was computed".to_owned()),
+        Cause::Untold => said("the tree's own conf does not say why".to_owned()),
     }
 }
 

@@ -14,7 +14,7 @@ use vmm_kernel::Choice;
 
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
-use super::style;
+use super::{BadInput, style};
 use crate::edit::{Edit, Edited};
 use crate::fragment::{Place, config_line};
 use crate::history::Past;
@@ -219,6 +219,18 @@ pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &
         let line = problem.location.line;
         warn(progress, format!("line {line}: {}", problem_text(kconfig, &problem.problem)));
     }
+}
+
+/// Says who resolves in this tool's place, and for what statement.
+pub(crate) fn tell_own_conf(progress: Progress, version: &KernelVersion, unknown: &BadInput) {
+    warn(
+        progress,
+        format!(
+            "{unknown} ({}) is not known to this tool: the own conf of Linux {version} resolves, and findings come \
+             without their causes",
+            unknown.source.trim()
+        ),
+    );
 }
 
 /// Says that no kernel is made, and which flags would make one all the same.

@@ -87,6 +87,8 @@ pub(crate) enum Cause {
     },
     /// Its value was computed from something that changed on the way.
     Unclear,
+    /// The tree's own conf resolved it, which does not say.
+    Untold,
 }
 
 /// A default, and what keeps it from counting; nothing where its own value is too little.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use vmm_kernel::Arch;
 
-use super::tree::Kconfigs;
+use super::resolver::Kconfigs;
 use crate::toolchain::Toolchain;
 
 /// The architectures of a tree that a symbol exists for.

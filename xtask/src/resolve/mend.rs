@@ -43,7 +43,8 @@ impl Wanted {
             | Cause::Called { .. }
             | Cause::NotYet { .. }
             | Cause::Gone { .. }
-            | Cause::Vendor { .. } => return None,
+            | Cause::Vendor { .. }
+            | Cause::Untold => return None,
             _ => (symbol, same(), None),
         };
         Some(Wanted { symbol: symbol.clone(), value: value?.to_owned(), in_place_of })

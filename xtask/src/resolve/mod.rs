@@ -16,6 +16,8 @@ mod kept;
 mod known;
 mod mend;
 mod needless;
+mod own_conf;
+mod resolver;
 mod reverse;
 mod side;
 mod tree;
@@ -24,14 +26,14 @@ use std::collections::BTreeMap;
 
 use kconfig::{Config, Mode};
 use serde::{Deserialize, Serialize};
-use vmm_kernel::Arch;
+use vmm_kernel::{Arch, ResolvedBy};
 
 use crate::fragment::{Assignment, Place, config_line};
 use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
-pub(crate) use breach::{AtFault, Breach, breaches, broken};
+pub(crate) use breach::{AtFault, Breach, breaches, broken, unexplained};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
@@ -39,11 +41,12 @@ pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+pub(crate) use resolver::{Kconfigs, Resolver};
 pub(crate) use reverse::{Missed, Reversed, reverse};
 #[cfg(test)]
 pub(crate) use side::Asked;
 pub(crate) use side::{At, By, Ground, Side, Why};
-pub(crate) use tree::{Kconfig, Kconfigs};
+pub(crate) use tree::Kconfig;
 
 /// A `.config`, and what became of the requests for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,8 @@ pub(crate) struct Resolved {
     /// Who selects or implies each symbol that comes of a request and is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brought: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "ResolvedBy::is_xtask")]
+    pub resolved_by: ResolvedBy,
 }
 
 /// A requested symbol that did not come out as asked.
@@ -112,7 +117,7 @@ pub(crate) fn resolve(
         findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
     }
     let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, &asked);
-    Resolved { dot_config, findings, notes, brought }
+    Resolved { dot_config, findings, notes, brought, resolved_by: ResolvedBy::Xtask }
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.

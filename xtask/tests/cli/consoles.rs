@@ -169,6 +169,8 @@ fn more_files(fixture: &Fixture) {
     for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
         fixture.write(&format!("broken/{file}"), &fixture.read(&format!("tree/{file}")));
     }
+    let conf = "scripts/kconfig/conf.sh";
+    fixture.write(&format!("broken/{conf}"), &fixture.read(&format!("tree/{conf}")));
     fixture.write("broken/Kconfig", "config A\n\tbool \"a\"\n\tdepends on A\n\nif B\nblah\n");
     let old = fixture.read("tree/Makefile").replace("VERSION = 6", "VERSION = 5");
     fixture.write("old/Makefile", &old.replace("PATCHLEVEL = 12", "PATCHLEVEL = 4"));

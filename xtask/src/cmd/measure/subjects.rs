@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use camino::Utf8Path;
-use kconfig::{Config, Mode};
+use kconfig::Mode;
 use vmm_kernel::{Arch, Bus, ImageFormat, KernelType};
 
 use super::{MeasureArgs, refuse_many};
@@ -19,7 +19,7 @@ use crate::kbuild::{Build, packer};
 use crate::lock::Lock;
 use crate::measure::{Lines, Made, MadeOf, Peer, Subject, find_peers};
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Kconfigs, Note, resolve, values};
+use crate::resolve::{Kconfigs, Note, values};
 use crate::source::Tree;
 use crate::stage;
 use crate::toolchain::Toolchain;
@@ -394,24 +394,17 @@ impl<'a> Yard<'a> {
         let Yard { ctx, workspace, tree, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {}", order.name));
         let kconfigs = Kconfigs::new(&ctx.shell, tree, &workspace.work);
-        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+        let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
         let resolved = match &order.asks {
             Asks::DotConfig(text) => {
-                let (mut config, problems) =
-                    Config::resolve(&kconfig.model, Mode::OldDefault, Some(text));
-                diag::tell_dot_config(ctx.progress, &kconfig, &problems);
+                let dot_config = resolver.dot_config(ctx.progress, Mode::OldDefault, Some(text))?;
                 let lines = fragment::parse_fragment(Utf8Path::new(&order.name), text)
                     .with_context(|| format!("failed to read {}", order.path))?;
-                Wish {
-                    dot_config: config.dot_config(),
-                    asked: asked(&lines, &[]),
-                    brought: BTreeMap::new(),
-                    missing: 0,
-                }
+                Wish { dot_config, asked: asked(&lines, &[]), brought: BTreeMap::new(), missing: 0 }
             }
             Asks::Fragments(lines) => {
                 let history = History::default();
-                let resolved = resolve(&kconfig, &tree.version, toolchain.arch, &history, lines);
+                let resolved = resolver.resolve(&tree.version, toolchain.arch, &history, lines)?;
                 Wish {
                     asked: asked(lines, &resolved.notes),
                     brought: resolved.brought,

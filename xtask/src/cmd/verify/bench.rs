@@ -19,7 +19,7 @@ use crate::inputs::Inputs;
 use crate::kbuild::{Build, packer_version};
 use crate::plan::{Goes, Request, Target, plan};
 use crate::rebuild::{Differences, Here, Obstacle, differences, left_out, obstacles};
-use crate::resolve::{Kconfigs, resolve};
+use crate::resolve::Kconfigs;
 use crate::source::{self, Pin, Sources, Tree};
 use crate::toolchain::Toolchain;
 use crate::variant::{Folder, TOOL_VERSION};
@@ -93,11 +93,11 @@ impl<'a> Bench<'a> {
         }
         let tree = origin.tree(ctx, workspace, conf_dir, &mut found)?;
         let bar = ctx.progress.spinner(format!("resolving {}", target.variant()));
-        let kconfig = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
-        let kconfig = kconfig.of(&toolchain.kbuild_arch())?;
+        let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+        let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
         let history = History::read(workspace, conf_dir)?;
         let (arch, asked) = (target.arch, &requested.assignments);
-        let dot_config = resolve(&kconfig, &tree.version, arch, &history, asked).dot_config;
+        let dot_config = resolver.resolve(&tree.version, arch, &history, asked)?.dot_config;
         bar.finish_and_clear();
         found.extend(self.other_config(&dot_config));
         found.extend(self.other_packer(&dot_config)?);
