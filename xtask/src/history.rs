@@ -1,6 +1,5 @@
 //! `history.toml`: what a symbol was called before, when it came and when it went.
 
-mod releases;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +11,8 @@ use vmm_kernel::Arch;
 
 use crate::diag::BadInput;
 use crate::fragment::{HISTORY as FILE, config_line};
-use crate::source::KernelVersion;
+use crate::source::{KernelVersion, Releases};
 use crate::workspace::Workspace;
-
-use releases::Releases;
 
 /// One entry; at least one of `was`, `was_not`, `since`, `until` and `vendor` is there.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -111,6 +108,20 @@ pub(crate) fn opposite(value: &str) -> Option<&'static str> {
     }
 }
 
+/// A symbol that is asked for where the tools can, and what it costs where they cannot.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByTools {
+    name: String,
+    /// The symbol by which the tree says that its tools can.
+    needs: String,
+    /// What a kernel is without it, for people.
+    cost: String,
+    #[expect(dead_code, reason = "read by people; demanding it keeps guesses out")]
+    #[serde(skip_serializing)]
+    evidence: String,
+}
+
 /// `6.9`, as people and history files say it, not `6.9.0`.
 pub(crate) fn short(version: &KernelVersion) -> String {
     let text = version.to_string();
@@ -123,6 +134,8 @@ pub(crate) fn short(version: &KernelVersion) -> String {
 pub(crate) struct History {
     #[serde(default, rename = "symbol")]
     entries: Vec<Entry>,
+    #[serde(default)]
+    tools: Vec<ByTools>,
     /// The workspace's, for requests from elsewhere: it explains them, and translates none, since
     /// nobody has said whose words they are in.
     #[serde(skip_deserializing)]
@@ -162,6 +175,8 @@ pub(crate) enum Past {
     Undefended { release: String, against: String },
     /// It went with this version, and the tree is that or newer.
     WentWith(String),
+    /// The tree has it for tools that can do what this symbol says, and these cannot.
+    LeftByTools { needs: String, cost: String },
 }
 
 impl History {
@@ -189,6 +204,18 @@ impl History {
             return Err(BadInput::at(path, &text, line, message).into());
         }
         Ok(Some(history))
+    }
+
+    /// What becomes of a request for a symbol of this name that did not come out, if that is the tools':
+    /// `is_set` answers for other symbols.
+    pub(crate) fn left_by_tools(
+        &self,
+        symbol: &str,
+        is_set: impl Fn(&str) -> bool,
+    ) -> Option<Past> {
+        let left = |one: &&ByTools| one.name == symbol && !self.borrowed && !is_set(&one.needs);
+        let ByTools { needs, cost, .. } = self.tools.iter().find(left)?;
+        Some(Past::LeftByTools { needs: needs.clone(), cost: cost.clone() })
     }
 
     /// What fragments use for what a tree calls `name`.
@@ -232,6 +259,7 @@ impl History {
     pub(crate) fn with(mut self, entries: &str) -> Result<Self> {
         let more: Self = toml::from_str(entries).context("failed to read entries of a history")?;
         self.entries.extend(more.entries);
+        self.tools.extend(more.tools);
         Ok(self)
     }
 

@@ -142,6 +142,9 @@ impl CheckArgs {
         for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+            for arch in plan.arches() {
+                self.toolchain.for_tree(ctx, arch, &tree)?;
+            }
             for order in &orders {
                 rows.push(order.check(ctx, (&history, contract), &tree, &kconfigs)?);
             }
@@ -210,7 +213,7 @@ impl<'a> Order<'a> {
     ) -> Result<Row<'a>> {
         let Order { kernel, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
-        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+        let kconfig = kconfigs.by(toolchain)?;
         let (version, arch) = (&tree.version, toolchain.arch);
         let row = self.row(Ground { kconfig: &kconfig, version, arch, history }, contract);
         bar.finish_and_clear();

@@ -22,6 +22,7 @@ use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::resolve::{Finding, Kconfig, Mended, Needless, Note, Resolved};
 use crate::source::KernelVersion;
+use crate::toolchain::Toolchain;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
 pub(crate) fn print_result(text: &str) -> Result<()> {
@@ -85,6 +86,15 @@ pub(crate) fn tell_no_overlay(
     let text =
         format!("{dir} has no {overlay}.conf, so nothing is added for {}", target.hypervisor);
     warn(progress, text);
+}
+
+/// Says which linker is taken for an arch and why, where another one would make smaller kernels.
+pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
+    if let Some(why) = &toolchain.compromise {
+        let (arch, linker) = (toolchain.arch, toolchain.gnu("ld"));
+        let how = "`cargo xtask setup` with that --arch and --source brings one where there is any";
+        progress.say(format!("{arch} is linked by {linker}: {why}; {how}"));
+    }
 }
 
 /// Says what became of the requests: translations, then all that did not come out.
@@ -157,6 +167,9 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
         ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+        Past::LeftByTools { needs, cost } => {
+            format!("{place}: {symbol} is left out, these tools lack {needs}: {cost}")
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Resolved {
     pub dot_config: String,
     /// Requests that did not come out as asked.
     pub findings: Vec<Finding>,
-    /// Requests that the history translated or took out.
+    /// Requests that the history translated or took out, or that the tools cannot meet.
     pub notes: Vec<Note>,
     /// Who selects or implies each symbol that comes of a request and is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -94,9 +94,13 @@ pub(crate) fn resolve(
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
+    let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
         // The tree may have the name, and yet not ask for it as newer ones do.
-        if let Some(past) = history.translate(&asked.symbol, arch, version, |_| false) {
+        let past = history.translate(&asked.symbol, arch, version, |_| false);
+        let past =
+            past.or_else(|| history.left_by_tools(&asked.symbol, |name| set.contains_key(name)));
+        if let Some(past) = past {
             notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
             continue;
         }
@@ -134,7 +138,12 @@ pub(crate) fn translate(
                 let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
                 translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
             }
-            Some(Past::CameWith(_) | Past::Undefended { .. } | Past::WentWith(_)) => {}
+            Some(
+                Past::CameWith(_)
+                | Past::Undefended { .. }
+                | Past::WentWith(_)
+                | Past::LeftByTools { .. },
+            ) => {}
         }
         let place = assignment.place.clone();
         notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));

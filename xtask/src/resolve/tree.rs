@@ -16,7 +16,7 @@ use crate::diag::{BadInputs, Quote, bad_kconfig};
 use crate::fragment::Place;
 use crate::shell::Shell;
 use crate::source::Tree;
-use crate::toolchain::KbuildArch;
+use crate::toolchain::{KbuildArch, Toolchain};
 
 /// What a tree's Kconfig says to one arch and toolchain.
 #[derive(Debug)]
@@ -196,6 +196,11 @@ impl<'a> Kconfigs<'a> {
     /// The tree's version.
     pub(crate) fn linux(&self) -> String {
         self.tree.version.to_string()
+    }
+
+    /// As these tools see it, with the linker that the tree accepts.
+    pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
+        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
     }
 
     pub(crate) fn of(&self, arch: &KbuildArch) -> Result<Rc<Kconfig>> {

@@ -160,7 +160,7 @@ const fn by_default(bus: Bus) -> &'static str {
 fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArgs) -> Result<()> {
     for subject in subjects {
         let arch = subject.machine.arch;
-        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch)?);
+        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch, &yard.tree)?);
         let ours = subject.made.as_ref().map(|made| &made.of);
         let same = |of: &MadeOf| {
             // A folder's hash is known only once something was built from it.
@@ -191,8 +191,8 @@ fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArg
 }
 
 impl MeasureArgs {
-    fn toolchain(&self, ctx: &Context, arch: Arch) -> Result<Toolchain> {
-        self.toolchain.find(&ctx.shell, arch)
+    fn toolchain(&self, ctx: &Context, arch: Arch, tree: &Tree) -> Result<Toolchain> {
+        self.toolchain.for_tree(ctx, arch, tree)
     }
 }
 
@@ -342,7 +342,7 @@ impl<'a> Yard<'a> {
     fn build(&self, order: &Order<'_>) -> Result<Subject> {
         let Yard { args, ctx, workspace, tree } = self;
         let arch = order.machine.arch;
-        let toolchain = args.toolchain(ctx, arch)?;
+        let toolchain = args.toolchain(ctx, arch, tree)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let Wish { dot_config, asked, brought, missing } = self.resolve(order, &toolchain)?;
         if missing > 0 {

@@ -72,7 +72,7 @@ impl<'a> Road<'a> {
             self.trees.each_ref().map(|tree| Kconfigs::new(&ctx.shell, tree, &workspace.work));
         let (mut fields, mut lists) = (vec![], vec![]);
         for order in &orders {
-            let of = |kconfigs: &Kconfigs<'_>| kconfigs.of(&order.toolchain.kbuild_arch());
+            let of = |kconfigs: &Kconfigs<'_>| kconfigs.by(&order.toolchain);
             let kconfigs = [of(&read[0])?, of(&read[1])?];
             fields.push(Field { order, kconfigs });
             let row = order.check(ctx, (&history, &contract), &self.trees[1], &read[1])?;
@@ -133,7 +133,7 @@ impl<'a> Road<'a> {
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             let mut of = BTreeMap::new();
             for Field { order, .. } in fields {
-                let kconfig = kconfigs.of(&order.toolchain.kbuild_arch())?;
+                let kconfig = kconfigs.by(&order.toolchain)?;
                 of.insert(order.toolchain.arch, kconfig);
             }
             trees.push(of);
