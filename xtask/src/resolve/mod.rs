@@ -102,9 +102,9 @@ pub(crate) fn resolve(
     let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
         // The tree may have the name, and yet not ask for it as newer ones do.
-        let past = history
-            .left_by_tools(&asked.symbol, |name| set.contains_key(name))
-            .or_else(|| history.translate(&asked.symbol, arch, version, |_| false));
+        let past = history.translate(&asked.symbol, arch, version, |_| false);
+        let past =
+            past.or_else(|| history.left_by_tools(&asked.symbol, |name| set.contains_key(name)));
         if let Some(past) = past {
             notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
             continue;
