@@ -227,8 +227,8 @@ pub(super) fn succeeded(done: Finished, what: impl Fn() -> String) -> Result<Fin
         return Ok(done);
     }
     // apt's last error says what was the matter.
-    let errors = done.stderr.lines().filter(|line| line.starts_with("E:"));
-    let last = errors.last().or_else(|| done.stderr.trim_end().lines().last());
+    let mut errors = done.stderr.lines().filter(|line| line.starts_with("E:"));
+    let last = errors.next_back().or_else(|| done.stderr.trim_end().lines().last());
     let said = last.unwrap_or("it said nothing").to_owned();
     Err(anyhow!(said).context(format!("{}: {}", what(), done.how())))
 }

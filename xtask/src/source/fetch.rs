@@ -232,17 +232,20 @@ impl<'a> FetchPlan<'a> {
             (Provider::Debian(package), Supply::Apt(offer)) => {
                 debian::obtain(shell, progress, package, version, offer, scratch)
             }
-            (Provider::Debian(package), _) => {
+            (Provider::Debian(package), Supply::Snapshot { why }) => {
                 let sha256 = self.locked_sha256(version).unwrap_or_default();
                 let wanted =
                     snapshot::Wanted { package, version, sha256, said_by: self.lock.path() };
                 snapshot::obtain(shell, progress, &self.snapshot, wanted, store.dir(), scratch)
-                    .hint(|| "without --locked, what the package mirror has is taken and recorded")
+                    .with_context(|| why.clone())
+                    .hint(|| "without --locked, what can be had here is taken and recorded")
             }
             (Provider::KernelOrg { mirror, .. }, Supply::Release(listed)) => {
                 kernel_org::obtain(shell, progress, mirror, listed, store.dir())
             }
-            (Provider::KernelOrg { .. }, _) => Err(anyhow!("no release was chosen")),
+            (Provider::Debian(_) | Provider::KernelOrg { .. }, _) => {
+                Err(anyhow!("nothing was chosen to fetch"))
+            }
             (Provider::Tarball { from, sha256 }, _) => {
                 tarball::obtain(shell, progress, from, (sha256, "sources.toml"), store.dir())
             }

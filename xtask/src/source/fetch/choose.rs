@@ -24,7 +24,9 @@ pub(super) enum Supply {
     Pinned,
     Apt(Offer),
     /// Debian's archive of what its mirrors have no more.
-    Snapshot,
+    Snapshot {
+        why: String,
+    },
     /// kernel.org, whose signed list was asked.
     Release(Listed),
 }
@@ -78,7 +80,8 @@ impl FetchPlan<'_> {
         let snapshot = |gone: &str| {
             progress.say(format!("{gone}: asking {}", self.snapshot));
             let version = self.locked.as_ref().map(|locked| locked.version.clone());
-            Choice { version: version.unwrap_or_default(), supply: Supply::Snapshot }
+            let supply = Supply::Snapshot { why: gone.to_owned() };
+            Choice { version: version.unwrap_or_default(), supply }
         };
         let demanded = self.locked.as_ref().filter(|_| wanted == Wanted::Locked);
         let offer = match self.offer(shell, progress, package, scratch, wanted) {
