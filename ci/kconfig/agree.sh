@@ -73,10 +73,9 @@ set_up() {
 
 conf() { # ARGUMENT [VARIABLE=value...]: what the tree's own conf makes of it, in $obj/.config
     (
-        set +u
-        . "$obj/environment"
-        [ $# -eq 1 ] || export "${@:2}"
         cd "$obj"
+        . ./environment
+        [ $# -eq 1 ] || export "${@:2}"
         ./conf -s "$1" Kconfig
     ) >"$work/conf.log" 2>&1 || { cat "$work/conf.log" >&2; exit 2; }
 }
