@@ -68,7 +68,16 @@ pub(crate) fn tree(rng: &mut Rng, kernel: (u32, u32)) -> Tree {
     let logic = |rng: &mut Rng| if rng.percent(75) { rng.range(0, 2) } else { rng.range(2, 5) };
     let kinds = (0..count).map(|_| TYPES[logic(rng)]).collect();
     let has_modules = rng.percent(70);
-    let mut maker = Maker { rng, kernel, kinds, next: 0, sub: vec![], has_sub: false, choices: 0 };
+    let mut maker = Maker {
+        rng,
+        kernel,
+        kinds,
+        next: 0,
+        sub: vec![],
+        has_sub: false,
+        choices: 0,
+        members: vec![],
+    };
     let mut top = vec![];
     if maker.rng.percent(10) {
         top.push(leaf("mainmenu \"Random\""));
@@ -101,6 +110,8 @@ struct Maker<'r> {
     sub: Vec<Node>,
     has_sub: bool,
     choices: usize,
+    /// Which symbols are members of choices.
+    members: Vec<usize>,
 }
 
 impl Maker<'_> {
@@ -115,8 +126,8 @@ impl Maker<'_> {
     }
 
     fn variables(&mut self) -> Vec<Node> {
-        let plain = ["y", "n", "m", "S0", "$(shell,echo y)", "$(C,y)", "$(lineno)", "$(filename)"];
         // One that is defined with `:=` by itself is what lies in conf's memory by chance.
+        let plain = ["y", "n", "m", "S0", "$(shell,echo y)", "$(lineno)", "$(filename)"];
         let recursive = ["$(B)", "$(C,$(A))", "$(1)", "$(C,$(1),$(B))"];
         let count = self.rng.range(1, 4);
         (0..count)
@@ -277,6 +288,7 @@ impl Maker<'_> {
         if in_choice && !again {
             let old = self.kernel < (6, 11);
             let tristate = self.rng.percent(40) && self.may(old);
+            self.members.push(number);
             self.kinds[number] = if tristate { "tristate" } else { "bool" };
         }
         let mut lines = vec![format!("{keyword} {}", self.symbol(number))];
@@ -354,7 +366,7 @@ impl Maker<'_> {
         match kind {
             "bool" | "tristate" => self.expression(number, 1),
             "string" => match self.rng.range(0, 4) {
-                0 if number > 0 => self.any_symbol(number),
+                0 if number > 0 => self.any_value(number),
                 1 => "\"\"".to_owned(),
                 2 => "\"$(A) a\\\"b\"".to_owned(),
                 _ => "\"text\"".to_owned(),
@@ -365,7 +377,7 @@ impl Maker<'_> {
 
     fn number(&mut self, number: usize, kind: &str) -> String {
         if number > 0 && self.rng.percent(15) {
-            return self.any_symbol(number);
+            return self.any_value(number);
         }
         let value = self.rng.range(0, 40);
         match (kind, self.rng.percent(95)) {
@@ -402,6 +414,14 @@ impl Maker<'_> {
             true => self.rng.pick(&["MODULES", "NOWHERE"]).to_owned(),
             false => format!("S{}", self.rng.range(0, limit)),
         }
+    }
+
+    /// A symbol whose value a number or a string may take: since 6.11 conf does so from a choice's
+    /// member what lies in its memory by chance.
+    fn any_value(&mut self, number: usize) -> String {
+        let at = self.rng.range(0, number);
+        let by_chance = self.members.contains(&at) && self.kernel >= (6, 11);
+        if by_chance { "NOWHERE".to_owned() } else { self.symbol(at) }
     }
 
     /// An expression about symbols before that one.

@@ -114,6 +114,11 @@ impl Dialect {
         self.kernel >= (6, 13)
     }
 
+    /// Since 7.2 a symbol that has several entries stands in a defconfig once.
+    pub(crate) fn defconfigs_have_no_repeats(self) -> bool {
+        self.kernel >= (7, 2)
+    }
+
     /// Since 6.18: `transitional`, for symbols that are only read.
     pub(crate) fn has_transitional(self) -> bool {
         self.kernel >= (6, 18)
