@@ -13,7 +13,7 @@ mod listing;
 mod lock;
 mod openpgp;
 mod origin;
-mod patches;
+pub(crate) mod patches;
 mod pins;
 mod releases;
 mod snapshot;

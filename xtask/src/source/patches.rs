@@ -66,11 +66,21 @@ impl Patch {
     }
 
     pub(super) fn name(&self) -> &str {
-        let stem = self.path.file_stem().unwrap_or(self.path.as_str());
-        let stem = stem.split_once('@').map_or(stem, |(name, _)| name);
-        let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
-        if name.is_empty() { stem } else { name }
+        name_of(self.path.file_name().unwrap_or(self.path.as_str()))
     }
+}
+
+/// File name and sha256 of a patch's record.
+pub(crate) fn parts(record: &str) -> (&str, &str) {
+    record.rsplit_once('@').unwrap_or((record, ""))
+}
+
+/// The name of a patch, by that of its file.
+pub(crate) fn name_of(file: &str) -> &str {
+    let stem = file.strip_suffix(".patch").unwrap_or(file);
+    let stem = stem.split_once('@').map_or(stem, |(name, _)| name);
+    let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
+    if name.is_empty() { stem } else { name }
 }
 
 impl Patches {

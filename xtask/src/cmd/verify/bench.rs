@@ -191,7 +191,7 @@ impl Origin {
                 let cache = cache(workspace);
                 let pin = sources.pin(Some(name))?;
                 let all = locked(&sources, pin, &cache)?.patches;
-                let pin = pin.without(&left_out(&recorded.patches, &all, &pin.patch_names()?))?;
+                let pin = pin.without(&left_out(&recorded.patches, &all))?;
                 let record = locked(&sources, &pin, &cache)?;
                 let (sources, pin) = (Box::new(sources), Box::new(pin));
                 Ok(Origin::Pinned { sources, pin, record })
