@@ -279,8 +279,14 @@ mod tests {
             patches: vec![],
         };
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
-        let toolchain =
-            Toolchain { arch: Arch::X86_64, family: Family::Gnu, prefix: String::new(), record };
+        let toolchain = Toolchain {
+            arch: Arch::X86_64,
+            family: Family::Gnu,
+            prefix: String::new(),
+            linker: None,
+            record,
+            compromise: None,
+        };
         Request::new(&[], &history, &source, &toolchain).unwrap()
     }
 

@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::deep;
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::expr::{Expr, ExprId, Relation};
-use crate::model::{Choice, EntryId, EntryKind, Model, Reverse, SymbolId, Type};
+use crate::model::{Choice, EntryId, EntryKind, Model, Prompt, Reverse, SymbolId, Type};
+use crate::simplify::{Simplifier, eliminate_equal, is_not_n};
 use crate::tristate::Tristate;
 
 /// Where a choice may be tristate, it and its members lend each other their type.
@@ -40,18 +41,16 @@ pub(crate) fn settle_members(
     model: &mut Model,
     id: EntryId,
     choice: SymbolId,
+    simplifier: &mut Simplifier,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if model.prompt_of(id).is_none() {
-        let location = model[id].location;
-        diagnostics.push(Diagnostic { problem: Problem::ChoiceWithoutPrompt, location });
-    }
     let entries = if model.dialect.choices_are_bool() {
         let inside = id.0 + 1..model[id].end.0;
         inside.map(EntryId).filter(|id| model[*id].symbol().is_some()).collect()
     } else {
         let mut found = vec![];
-        direct(&nest(model, id), model, &mut found);
+        let nested = Nest { model, simplifier }.block(id);
+        direct(&nested, model, &mut found);
         found
     };
     for entry in entries {
@@ -84,19 +83,26 @@ fn check_member(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let symbol = || model[member].name.clone();
-    let location = model[entry].location;
-    if model.prompt_of(entry).is_none() {
-        let problem = Problem::MemberWithoutPrompt { symbol: symbol() };
-        diagnostics.push(Diagnostic { problem, location });
-    }
-    if model.dialect.choices_are_bool() && model[member].kind != Type::Bool {
-        let problem = Problem::MemberNotBool { symbol: symbol() };
-        diagnostics.push(Diagnostic { problem, location });
+    let one_prompt = model.dialect.members_have_one_prompt();
+    let elsewhere = |prompt: &&Prompt| {
+        let at = prompt.entry;
+        let is_menu = model[at].is_menuconfig;
+        !is_menu && at != entry && (one_prompt || menu_of(model, at) != menu_of(model, entry))
+    };
+    if let Some(prompt) = model[member].prompts.iter().find(elsewhere) {
+        let problem = Problem::MemberPromptElsewhere { symbol: symbol() };
+        diagnostics.push(Diagnostic::new(problem, prompt.location, model.dialect));
     }
     if let Some(default) = model[member].defaults.first() {
         let (problem, location) = (Problem::MemberDefault { symbol: symbol() }, default.location);
-        diagnostics.push(Diagnostic { problem, location });
+        diagnostics.push(Diagnostic::new(problem, location, model.dialect));
     }
+}
+
+/// The menu or choice that an entry is shown in.
+fn menu_of(model: &Model, entry: EntryId) -> EntryId {
+    let parent = model[entry].parent;
+    if model[parent].kind == EntryKind::If { menu_of(model, parent) } else { parent }
 }
 
 /// A member that cannot be `m` can only be set while its choice is `y`.
@@ -120,49 +126,68 @@ struct Nested {
     below: Vec<Nested>,
 }
 
-/// The content of a block as menus show it.
-fn nest(model: &Model, block: EntryId) -> Vec<Nested> {
-    let list = content(model, block);
-    let (mut shown, mut at) = (vec![], 0);
-    while at < list.len() {
-        shown.push(nest_from(model, &list, &mut at));
-    }
-    shown
+/// Finds what menus show below a symbol, as `menu_finalize` of the kernel's scripts/kconfig/menu.c.
+struct Nest<'m> {
+    model: &'m mut Model,
+    simplifier: &'m mut Simplifier,
 }
 
-fn nest_from(model: &Model, list: &[EntryId], at: &mut usize) -> Nested {
-    let entry = list[*at];
-    *at += 1;
-    if model[entry].kind == EntryKind::If {
-        return Nested { entry, below: deep(|| nest(model, entry)) };
-    }
-    let mut below = vec![];
-    if let EntryKind::Config(symbol) = model[entry].kind {
-        while list.get(*at).is_some_and(|next| follows(model, entry, symbol, *next)) {
-            below.push(deep(|| nest_from(model, list, at)));
+impl Nest<'_> {
+    /// The content of a block as menus show it.
+    fn block(&mut self, block: EntryId) -> Vec<Nested> {
+        let list = content(self.model, block);
+        let (mut shown, mut at) = (vec![], 0);
+        while at < list.len() {
+            shown.push(self.from(&list, &mut at));
         }
+        shown
     }
-    Nested { entry, below }
-}
 
-/// Whether `next` is there only where `symbol` is.
-fn follows(model: &Model, entry: EntryId, symbol: SymbolId, next: EntryId) -> bool {
-    let condition = |id| model.prompt_of(id).map(|prompt| prompt.condition);
-    let depends = condition(next).unwrap_or(model[next].depends);
-    if !model.exprs.symbols(depends).contains(&symbol) {
-        return false;
-    }
-    let parts = model.exprs.conjuncts(depends);
-    let needs = |part: &ExprId| match model.expr(*part) {
-        Expr::Symbol(found) => found == symbol,
-        Expr::Compare(Relation::Equal, found, value) => {
-            found == symbol && [SymbolId::Y, SymbolId::M].contains(&value)
+    fn from(&mut self, list: &[EntryId], at: &mut usize) -> Nested {
+        let entry = list[*at];
+        *at += 1;
+        if self.model[entry].kind == EntryKind::If {
+            return Nested { entry, below: deep(|| self.block(entry)) };
         }
-        Expr::Compare(Relation::Unequal, found, SymbolId::N) => found == symbol,
-        _ => false,
-    };
-    let own = condition(entry).map(|own| model.exprs.conjuncts(own)).unwrap_or_default();
-    parts.iter().any(needs) || own.iter().all(|part| parts.contains(part))
+        let mut below = vec![];
+        if let EntryKind::Config(symbol) = self.model[entry].kind {
+            while list.get(*at).is_some_and(|next| self.follows(entry, symbol, *next)) {
+                below.push(deep(|| self.from(list, at)));
+            }
+        }
+        Nested { entry, below }
+    }
+
+    /// Whether `next` is there only where `symbol` is.
+    fn follows(&mut self, entry: EntryId, symbol: SymbolId, next: EntryId) -> bool {
+        let condition = |id| self.model.prompt_of(id).map(|prompt| prompt.condition);
+        let depends = condition(next).unwrap_or(self.model[next].depends);
+        let own = condition(entry);
+        if !self.model.exprs.symbols(depends).contains(&symbol) {
+            return false;
+        }
+        let needs = |part: &ExprId| match self.model.expr(*part) {
+            Expr::Symbol(found) => found == symbol,
+            Expr::Compare(Relation::Equal, found, value) => {
+                found == symbol && [SymbolId::Y, SymbolId::M].contains(&value)
+            }
+            Expr::Compare(Relation::Unequal, found, SymbolId::N) => found == symbol,
+            _ => false,
+        };
+        if self.model.exprs.conjuncts(depends).iter().any(needs) {
+            return true;
+        }
+        // Or it needs all that the symbol's prompt needs.
+        let Some(own) = own else { return true };
+        let (own, depends) = (self.not_n(own), self.not_n(depends));
+        eliminate_equal(self.model, depends, own).1 == ExprId::Y
+    }
+
+    fn not_n(&mut self, expr: ExprId) -> ExprId {
+        let compared = is_not_n(self.model, expr);
+        let simple = self.simplifier.transform(self.model, compared);
+        self.simplifier.eliminate_duplicates(self.model, simple)
+    }
 }
 
 /// What is shown below something that has no prompt is shown in its place.

@@ -134,5 +134,6 @@ fn cycle(model: &Model, path: &[Visit]) -> Diagnostic {
         .collect();
     let location = steps.iter().find_map(|step| step.location);
     let nowhere = Location { file: crate::FileId(0), line: 0 };
-    Diagnostic { problem: Problem::Recursive { steps }, location: location.unwrap_or(nowhere) }
+    let problem = Problem::Recursive { steps };
+    Diagnostic::new(problem, location.unwrap_or(nowhere), model.dialect)
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::Dialect;
 use crate::model::Location;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub problem: Problem,
+    /// What the tree's own tools make of it.
+    pub severity: Severity,
     /// Where; of a `.config`, the file is that text.
     pub location: Location,
 }
@@ -113,6 +116,10 @@ pub enum Problem {
         block: &'static str,
     },
     NoFinalNewline,
+    SourcedTwice {
+        path: String,
+        first: Location,
+    },
     ModulesTwice {
         first: Arc<str>,
     },
@@ -135,6 +142,16 @@ pub enum Problem {
         symbol: Arc<str>,
     },
     MemberDefault {
+        symbol: Arc<str>,
+    },
+    MemberPromptElsewhere {
+        symbol: Arc<str>,
+    },
+    MenuWithoutPrompt {
+        symbol: Arc<str>,
+    },
+    /// A transitional symbol has more than a type and a help text.
+    TransitionalProperty {
         symbol: Arc<str>,
     },
     Recursive {
@@ -167,25 +184,54 @@ pub enum Expected {
     On,
 }
 
+impl Diagnostic {
+    pub(crate) fn new(problem: Problem, location: Location, dialect: Dialect) -> Self {
+        let severity = problem.severity(dialect);
+        Diagnostic { problem, severity, location }
+    }
+}
+
 impl Problem {
-    #[must_use]
-    pub fn severity(&self) -> Severity {
+    fn severity(&self, dialect: Dialect) -> Severity {
         use Problem as P;
-        match self {
+        let is_error = match self {
+            P::BlankHelp | P::SecondHelp | P::MenuWithoutPrompt { .. } => {
+                dialect.warnings_are_errors()
+            }
+            P::ChoiceWithoutPrompt
+            | P::MemberWithoutPrompt { .. }
+            | P::MemberDefault { .. }
+            | P::MemberPromptElsewhere { .. } => dialect.choices_are_checked(),
             P::Character { .. }
             | P::UnterminatedString
             | P::NoFinalNewline
             | P::TypeRedefined { .. }
             | P::NoType { .. }
             | P::PromptRedefined { .. }
-            | P::BlankHelp
-            | P::SecondHelp
             | P::NotUtf8
             | P::UnexpectedData { .. }
             | P::InvalidValue { .. }
             | P::InvalidString { .. }
-            | P::Reassigned { .. } => Severity::Warning,
-            _ => Severity::Error,
-        }
+            | P::Reassigned { .. } => false,
+            _ => true,
+        };
+        if is_error { Severity::Error } else { Severity::Warning }
+    }
+
+    /// The tree's own tools stop at once.
+    pub(crate) fn is_fatal(&self) -> bool {
+        use Problem as P;
+        matches!(
+            self,
+            P::NoFile { .. }
+                | P::SourcesItself { .. }
+                | P::SourcedTwice { .. }
+                | P::UnterminatedReference { .. }
+                | P::TooManyArguments { .. }
+                | P::TooFewArguments { .. }
+                | P::RecursiveVariable { .. }
+                | P::EndlessExpansion { .. }
+                | P::Said { .. }
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! Reading `.config` files and fragments, as the kernel's scripts/kconfig/confdata.c does.
 
+use crate::Dialect;
 use crate::config::{Config, User};
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::model::{FileId, Location, SymbolId, Type};
@@ -14,13 +15,16 @@ pub(crate) struct Line<'t> {
 }
 
 /// What a line of a `.config` asks for; `Err` if it says something else.
-pub(crate) fn line(text: &str) -> Result<Option<Line<'_>>, ()> {
+pub(crate) fn line(text: &str, dialect: Dialect) -> Result<Option<Line<'_>>, ()> {
     if text.is_empty() {
         return Ok(None);
     }
     if let Some(comment) = text.strip_prefix('#') {
         let name = comment.strip_prefix(" CONFIG_").and_then(|rest| rest.split_once(' '));
-        let unset = name.filter(|(_, rest)| *rest == "is not set");
+        let unset = name.filter(|(_, rest)| {
+            let more = rest.strip_prefix("is not set");
+            more.is_some_and(|more| more.is_empty() || !dialect.unset_lines_are_exact())
+        });
         return Ok(unset.map(|(symbol, _)| Line { symbol, value: "n" }));
     }
     let (symbol, value) = text.strip_prefix("CONFIG_").and_then(|l| l.split_once('=')).ok_or(())?;
@@ -40,9 +44,9 @@ impl Config<'_> {
         for (number, text) in (1..).zip(text.lines()) {
             let mut report = |problem| {
                 let location = Location { file: FileId(0), line: number };
-                problems.push(Diagnostic { problem, location });
+                problems.push(Diagnostic::new(problem, location, self.model.dialect));
             };
-            match line(text) {
+            match line(text, self.model.dialect) {
                 Ok(None) => {}
                 Ok(Some(line)) => match self.model.find(line.symbol) {
                     // A `.config` that names what the tree does not know is out of date.

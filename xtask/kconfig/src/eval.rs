@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::config::{Config, State};
+use crate::config::{Config, State, User};
 use crate::deep;
 use crate::expr::{Expr, ExprId, Relation};
 use crate::model::{Choice, Model, Reverse, SymbolId, Type};
@@ -95,17 +95,21 @@ impl Config<'_> {
             let value = self.logic(symbol);
             let value = if self.kind(symbol) == Type::Bool { value.without_m() } else { value };
             self.state[symbol.index()].tri = value;
+            self.adopt(symbol);
             if known.choice.is_some() && !model.dialect.choices_are_bool() && value == Y {
                 let member = self.choose_by_symbol(symbol);
                 let state = &mut self.state[symbol.index()];
                 state.member = member;
                 if member.is_none() {
                     state.tri = N;
+                    // Its members were looked at as if it were y.
+                    self.exprs.fill(None);
                 }
             }
         } else {
             let text = self.plain(symbol);
             self.state[symbol.index()].text = Some(text);
+            self.adopt(symbol);
             self.limit(symbol);
         }
         if symbol == model.modules {
@@ -113,6 +117,24 @@ impl Config<'_> {
         }
         if known.choice.is_some() || known.transitional || known.never_written {
             self.finish_unwritten(symbol);
+        }
+    }
+
+    /// What comes from a transitional symbol that was asked for was asked for under its old name.
+    fn adopt(&mut self, symbol: SymbolId) {
+        let model = self.model;
+        let known = &model[symbol];
+        if known.defaults.is_empty() || self.users[symbol.index()].is_set {
+            return;
+        }
+        if known.choice.is_some() || known.member_of.is_some() {
+            return;
+        }
+        let Some((value, _)) = self.default_value(symbol) else { return };
+        let Expr::Symbol(source) = model.expr(value) else { return };
+        if model[source].transitional && self.users[source.index()].is_set {
+            let State { tri, text, .. } = self.state[symbol.index()].clone();
+            self.users[symbol.index()] = User { is_set: true, tri, text, member: None };
         }
     }
 
@@ -135,6 +157,11 @@ impl Config<'_> {
     pub(crate) fn look(&mut self, symbol: SymbolId) {
         let model = self.model;
         let known = &model[symbol];
+        if known.transitional {
+            // Whatever else is said of it.
+            self.state[symbol.index()].visible = Y;
+            return;
+        }
         let old_choice = known.member_of.filter(|_| !model.dialect.choices_are_bool());
         let mut visible = N;
         for prompt in &known.prompts {
@@ -190,7 +217,6 @@ impl Config<'_> {
         let user = self.given(symbol);
         let State { visible, depends, selected, implied, .. } = self.state[symbol.index()];
         let value = match user {
-            Some(asked) if known.transitional => asked,
             Some(asked) if visible != N => asked.min(visible),
             _ => {
                 self.state[symbol.index()].write |= selected != N;
@@ -222,7 +248,7 @@ impl Config<'_> {
     fn plain(&mut self, symbol: SymbolId) -> Arc<str> {
         let model = self.model;
         let user = &self.users[symbol.index()];
-        let usable = self.state[symbol.index()].visible != N || model[symbol].transitional;
+        let usable = self.state[symbol.index()].visible != N;
         if let (true, true, Some(text)) = (usable, user.is_set, &user.text) {
             return text.clone();
         }
@@ -236,7 +262,7 @@ impl Config<'_> {
         empty(model, model[symbol].kind)
     }
 
-    /// A default's. That of a bool or tristate is what `conf` happens to have there: nothing that a
+    /// That of a default, or of a range's end. That of a bool or tristate is what `conf` happens to have there: nothing that a
     /// tree relies on.
     pub(crate) fn source_text(&self, source: SymbolId) -> Arc<str> {
         match self.model[source].kind {
@@ -265,13 +291,13 @@ impl Config<'_> {
         } else {
             return;
         };
-        self.state[symbol.index()].text = Some(self.text(end));
+        self.state[symbol.index()].text = Some(self.source_text(end));
     }
 
     pub(crate) fn bound(&mut self, end: SymbolId, base: u32) -> i64 {
         self.calc(end);
         let base = self.model[end].kind.base().unwrap_or(base);
-        number::signed(&self.text(end), base).signed()
+        number::signed(&self.source_text(end), base).signed()
     }
 }
 

@@ -13,6 +13,9 @@ pub struct ExprId(pub(crate) u32);
 impl ExprId {
     /// The constant `y`: what stands where no condition is written.
     pub const Y: ExprId = ExprId(0);
+    pub(crate) const N: ExprId = ExprId(1);
+    /// A `y` that is written as a condition.
+    pub(crate) const WRITTEN_Y: ExprId = ExprId(2);
 
     pub(crate) fn index(self) -> usize {
         self.0 as usize
@@ -39,6 +42,18 @@ impl Relation {
             Relation::LessEqual => "<=",
             Relation::Greater => ">",
             Relation::GreaterEqual => ">=",
+        }
+    }
+
+    /// What holds where this does not.
+    pub(crate) fn inverse(self) -> Self {
+        match self {
+            Relation::Equal => Relation::Unequal,
+            Relation::Unequal => Relation::Equal,
+            Relation::Less => Relation::GreaterEqual,
+            Relation::GreaterEqual => Relation::Less,
+            Relation::Greater => Relation::LessEqual,
+            Relation::LessEqual => Relation::Greater,
         }
     }
 
@@ -76,6 +91,8 @@ impl Exprs {
     pub(crate) fn new() -> Self {
         let mut exprs = Exprs { all: vec![], known: FxHashMap::default() };
         exprs.intern(Expr::Symbol(SymbolId::Y));
+        exprs.intern(Expr::Symbol(SymbolId::N));
+        exprs.all.push(Expr::Symbol(SymbolId::Y));
         exprs
     }
 

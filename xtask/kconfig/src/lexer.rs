@@ -83,6 +83,9 @@ impl<'t> Lexer<'t> {
     pub(crate) fn statement(&mut self, expand: &mut impl Expand) -> Option<(u32, Statement<'t>)> {
         let (mut tokens, mut first) = (vec![], self.line);
         loop {
+            if expand.has_stopped() {
+                return None;
+            }
             match self.peek() {
                 None => {
                     if !tokens.is_empty() {

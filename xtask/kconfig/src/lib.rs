@@ -24,6 +24,7 @@ mod model;
 mod number;
 mod origin;
 mod parse;
+mod simplify;
 mod solve;
 mod tristate;
 mod write;
@@ -79,6 +80,58 @@ impl Dialect {
     /// Since 5.18 a menu without entries ends with `# end of`, too (a7d4f58e99dd).
     pub(crate) fn empty_menus_end(self) -> bool {
         self.kernel >= (5, 18)
+    }
+
+    /// Since 6.10 a choice and its members need prompts, members have no default, and the prompts of
+    /// a member are all in its choice. Before, conf warned of that.
+    pub(crate) fn choices_are_checked(self) -> bool {
+        self.kernel >= (6, 10)
+    }
+
+    /// Before 6.9 a choice could have a name.
+    pub(crate) fn choices_have_names(self) -> bool {
+        self.kernel < (6, 9)
+    }
+
+    /// Before 6.10 a choice could be `optional` (6a1215888e23).
+    pub(crate) fn choices_are_optional(self) -> bool {
+        self.kernel < (6, 10)
+    }
+
+    /// Before 6.13: `bool "prompt"` in a choice.
+    pub(crate) fn choices_have_types(self) -> bool {
+        self.kernel < (6, 13)
+    }
+
+    /// Since 7.1 a member of a choice has one entry with a prompt.
+    pub(crate) fn members_have_one_prompt(self) -> bool {
+        self.kernel >= (7, 1)
+    }
+
+    /// Since 6.13 what conf warned of while it read is an error: `menuconfig` without a prompt, a
+    /// help text that is blank or the second one.
+    pub(crate) fn warnings_are_errors(self) -> bool {
+        self.kernel >= (6, 13)
+    }
+
+    /// Since 6.18: `transitional`, for symbols that are only read.
+    pub(crate) fn has_transitional(self) -> bool {
+        self.kernel >= (6, 18)
+    }
+
+    /// Since 7.1 a file is sourced once.
+    pub(crate) fn sources_once(self) -> bool {
+        self.kernel >= (7, 1)
+    }
+
+    /// Since 6.12 an operand that is a constant is always eliminated.
+    pub(crate) fn constants_are_eliminated(self) -> bool {
+        self.kernel >= (6, 12)
+    }
+
+    /// Since 6.8 `# CONFIG_A is not set` is such a line only if nothing follows.
+    pub(crate) fn unset_lines_are_exact(self) -> bool {
+        self.kernel >= (6, 8)
     }
 
     /// Since 7.0: `depends on A if B` (76df6815dab7).

@@ -3,7 +3,8 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::diagnostic::{Diagnostic, Problem};
+use crate::Dialect;
+use crate::diagnostic::{Diagnostic, Problem, Severity};
 use crate::host::Host;
 use crate::lexer::Flavor;
 use crate::model::{FileId, Location};
@@ -15,6 +16,9 @@ pub(crate) trait Expand {
     fn reference(&mut self, line: u32, text: &str, into: &mut String) -> usize;
 
     fn report(&mut self, line: u32, problem: Problem);
+
+    /// Nothing more is to be read.
+    fn has_stopped(&self) -> bool;
 }
 
 /// As many arguments as a function may have.
@@ -25,7 +29,8 @@ const DEEPEST: usize = 200;
 const MOST_WORK: usize = 1 << 20;
 
 struct Variable {
-    value: String,
+    /// `None` while the first one is made.
+    value: Option<String>,
     /// Expanded when it is used, not when it was assigned.
     recursive: bool,
     /// How often it is being expanded at this moment.
@@ -42,24 +47,34 @@ pub(crate) struct Macros<'h> {
     /// Of that file, as `$(filename)` gives it.
     pub(crate) path: String,
     line: u32,
+    /// What `$(lineno)` gives.
+    counted: u32,
+    dialect: Dialect,
+    /// Nothing is read, and nothing is said, after what the tree's own tools stop at.
+    pub(crate) stopped: bool,
+    /// How many there were.
+    pub(crate) errors: usize,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Expand for Macros<'_> {
     fn reference(&mut self, line: u32, text: &str, into: &mut String) -> usize {
-        self.line = line;
+        (self.line, self.counted) = (line, line);
         self.work = MOST_WORK;
         self.dollar(text, &[], into)
     }
 
     fn report(&mut self, line: u32, problem: Problem) {
-        let location = Location { file: self.file, line };
-        self.diagnostics.push(Diagnostic { problem, location });
+        self.report_at(Location { file: self.file, line }, problem);
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.stopped
     }
 }
 
 impl<'h> Macros<'h> {
-    pub(crate) fn new(host: &'h dyn Host) -> Self {
+    pub(crate) fn new(host: &'h dyn Host, dialect: Dialect) -> Self {
         Macros {
             host,
             variables: FxHashMap::default(),
@@ -68,24 +83,47 @@ impl<'h> Macros<'h> {
             file: FileId(0),
             path: String::new(),
             line: 0,
+            counted: 0,
+            dialect,
+            stopped: false,
+            errors: 0,
             diagnostics: vec![],
         }
     }
 
-    pub(crate) fn assign(&mut self, line: u32, name: &str, flavor: Flavor, value: &str) {
-        (self.line, self.work) = (line, MOST_WORK);
+    pub(crate) fn report_at(&mut self, location: Location, problem: Problem) {
+        if self.stopped {
+            return;
+        }
+        self.stopped = problem.is_fatal();
+        let diagnostic = Diagnostic::new(problem, location, self.dialect);
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// `end` is the line after the assignment: the tree's own tools have read it by then.
+    pub(crate) fn assign(&mut self, line: u32, end: u32, name: &str, flavor: Flavor, value: &str) {
+        (self.line, self.counted, self.work) = (line, end, MOST_WORK);
         let known = self.variables.get(name);
         let recursive = match flavor {
             Flavor::Recursive => true,
             Flavor::Simple => false,
             Flavor::Append => known.is_none_or(|variable| variable.recursive),
         };
+        if !recursive && known.is_none() {
+            // Whoever asks for it before it has a value asks for ever.
+            let open = Variable { value: None, recursive: true, open: 1 };
+            self.variables.insert(name.to_owned(), open);
+        }
         let new = if recursive { value.to_owned() } else { self.expand(value, &[]) };
         let value = match self.variables.get(name) {
-            Some(old) if flavor == Flavor::Append => format!("{} {new}", old.value),
+            Some(Variable { value: Some(old), .. }) if flavor == Flavor::Append => {
+                format!("{old} {new}")
+            }
             _ => new,
         };
-        self.variables.insert(name.to_owned(), Variable { value, recursive, open: 0 });
+        let variable = Variable { value: Some(value), recursive, open: 0 };
+        self.variables.insert(name.to_owned(), variable);
     }
 
     fn fault(&mut self, problem: Problem) {
@@ -165,11 +203,11 @@ impl<'h> Macros<'h> {
 
     fn variable(&mut self, name: &str, given: &[String]) -> Option<String> {
         let variable = self.variables.get_mut(name)?;
-        if given.is_empty() && variable.open > 0 {
+        let value = variable.value.clone().filter(|_| !given.is_empty() || variable.open == 0);
+        let Some(value) = value else {
             self.fault(Problem::RecursiveVariable { name: name.to_owned() });
             return Some(String::new());
-        }
-        let value = variable.value.clone();
+        };
         if !variable.recursive {
             return Some(value);
         }
@@ -199,7 +237,7 @@ impl<'h> Macros<'h> {
         }
         match (name, given) {
             ("filename", _) => return Some(self.path.clone()),
-            ("lineno", _) => return Some(self.line.to_string()),
+            ("lineno", _) => return Some(self.counted.to_string()),
             ("shell", [command]) => return Some(self.shell(command)),
             ("error-if", [condition, text]) if condition == "y" => {
                 self.fault(Problem::Said { text: text.clone() });

@@ -168,6 +168,8 @@ pub enum EntryKind {
 pub struct Entry {
     pub kind: EntryKind,
     pub parent: EntryId,
+    /// A symbol's that is a menu, too: `menuconfig`.
+    pub is_menuconfig: bool,
     /// The first entry after its content.
     pub end: EntryId,
     /// Of a menu or a comment; those of symbols are with the symbol.

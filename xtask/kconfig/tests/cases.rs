@@ -45,7 +45,7 @@ const MODES: [Mode; 5] =
 fn all_modes(case: &Path, dialect: Dialect) -> String {
     let asked = std::fs::read_to_string(case.join("asked")).unwrap();
     let (model, problems) = kconfig::parse(&Folder(case.to_owned()), "Kconfig", dialect);
-    let errors = problems.iter().filter(|one| one.problem.severity() == Severity::Error);
+    let errors = problems.iter().filter(|one| one.severity == Severity::Error);
     assert_eq!(errors.count(), 0, "{}: {problems:?}", case.display());
     // One that was kept is as good as one that was just read.
     let model = kconfig::Model::from_bytes(&model.to_bytes()).unwrap();

@@ -142,10 +142,13 @@ impl CheckArgs {
         for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+            for arch in plan.arches() {
+                self.toolchain.for_tree(ctx, arch, &tree)?;
+            }
             for order in &orders {
                 if self.fix || !self.want.is_empty() {
                     // Nothing is mended that is not understood.
-                    kconfigs.of(&order.toolchain.kbuild_arch())?;
+                    kconfigs.by(&order.toolchain)?;
                 }
                 rows.push(order.check(ctx, (&history, contract), &tree, &kconfigs)?);
             }
@@ -215,7 +218,7 @@ impl<'a> Order<'a> {
         let Order { kernel, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
         let (version, arch) = (&tree.version, toolchain.arch);
-        let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
+        let resolver = kconfigs.resolver_by(ctx.progress, toolchain)?;
         let row = match &resolver {
             Resolver::Engine(kconfig) => {
                 self.row(Ground { kconfig, version, arch, history }, contract)

@@ -97,7 +97,7 @@ impl ResolveArgs {
             None => Arch::host()?.kbuild(),
         };
         if let Some(arch) = kuasar_arch(name) {
-            return Ok(self.toolchain.find(&ctx.shell, arch)?.kbuild_arch());
+            return Ok(self.toolchain.for_tree(ctx, arch, tree)?.kbuild_arch());
         }
         let arch = self.toolchain.of_any_arch(name);
         if tree.dir.join("arch").join(arch.source()).join("Kconfig").is_file() {

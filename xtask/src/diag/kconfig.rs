@@ -71,6 +71,9 @@ fn text_of(place: &dyn Fn(Location) -> String, problem: &Problem) -> String {
         }
         P::NoEnd { block } => format!("no `end{block}` follows"),
         P::NoFinalNewline => "no line end at the end of the file".to_owned(),
+        P::SourcedTwice { path, first } => {
+            format!("{path} is sourced a second time; the first is at {}", place(*first))
+        }
         P::ModulesTwice { first } => format!("{first} is the symbol for modules already"),
         P::TypeRedefined { symbol } => format!("{symbol} has another type already"),
         P::NoType { symbol } => format!("{symbol} has no type"),
@@ -84,6 +87,13 @@ fn text_of(place: &dyn Fn(Location) -> String, problem: &Problem) -> String {
         P::MemberNotBool { symbol } => format!("{symbol} is not bool, and is a choice's member"),
         P::MemberDefault { symbol } => {
             format!("{symbol} has a default, and is a choice's member")
+        }
+        P::MemberPromptElsewhere { symbol } => {
+            format!("{symbol} is a choice's member, and has a prompt elsewhere")
+        }
+        P::MenuWithoutPrompt { symbol } => format!("the `menuconfig` of {symbol} has no prompt"),
+        P::TransitionalProperty { symbol } => {
+            format!("{symbol} is transitional, and has more than a type and a help text")
         }
         P::Recursive { steps } => recursion(place, steps),
         P::UnexpectedData { text } => format!("`{text}` is no line of a .config"),

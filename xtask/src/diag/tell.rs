@@ -22,6 +22,7 @@ use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::resolve::{Finding, Kconfig, Mended, Needless, Note, Resolved};
 use crate::source::KernelVersion;
+use crate::toolchain::Toolchain;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
 pub(crate) fn print_result(text: &str) -> Result<()> {
@@ -87,6 +88,15 @@ pub(crate) fn tell_no_overlay(
     warn(progress, text);
 }
 
+/// Says which linker is taken for an arch and why, where another one would make smaller kernels.
+pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
+    if let Some(why) = &toolchain.compromise {
+        let (arch, linker) = (toolchain.arch, toolchain.gnu("ld"));
+        let how = "`cargo xtask setup` with that --arch and --source brings one where there is any";
+        progress.say(format!("{arch} is linked by {linker}: {why}; {how}"));
+    }
+}
+
 /// Says what became of the requests: translations, then all that did not come out.
 pub(crate) fn tell_resolved(
     progress: Progress,
@@ -96,7 +106,10 @@ pub(crate) fn tell_resolved(
     resolved: &Resolved,
 ) {
     for note in &resolved.notes {
-        progress.say(format!("note: {}", note_text(note)));
+        match &note.past {
+            Past::Undefended { .. } => warn(progress, note_text(note, version)),
+            _ => progress.say(format!("note: {}", note_text(note, version))),
+        }
     }
     if resolved.findings.is_empty() {
         progress.say(format!("resolved {name}: {requested} symbols as asked on Linux {version}"));
@@ -142,12 +155,21 @@ pub(crate) fn tell_needless(progress: Progress, all: &[(&Needless, usize)]) {
     }
 }
 
-fn note_text(note: &Note) -> String {
+fn note_text(note: &Note, version: &KernelVersion) -> String {
     let Note { symbol, place, past } = note;
     match past {
         Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
+        Past::Opposite(older) => {
+            format!("{place}: {symbol} is asked for as its opposite, {older}, in this tree")
+        }
+        Past::Undefended { release, against } => format!(
+            "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
+        ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+        Past::LeftByTools { needs, cost } => {
+            format!("{place}: {symbol} is left out, these tools lack {needs}: {cost}")
+        }
     }
 }
 

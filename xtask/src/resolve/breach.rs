@@ -188,9 +188,13 @@ impl<'a> Explainer<'a> {
 
     /// What the tree calls a symbol of the contract, if it has it.
     fn name_here<'n>(&'n self, name: &'n str) -> Option<&'n str> {
-        let mut names =
-            std::iter::once(name).chain(self.contract.older_names(name, self.ground.arch));
-        names.find(|name| self.ground.kconfig.model.defined(name).is_some())
+        let kconfig = self.ground.kconfig;
+        let older = self.contract.older_names(name, self.ground.arch);
+        let names: Vec<&str> = std::iter::once(name).chain(older).collect();
+        // A name that a line can set before one that only selects set.
+        let find = |is: &dyn Fn(&str) -> bool| names.iter().copied().find(|name| is(name));
+        find(&|name| kconfig.asks(name))
+            .or_else(|| find(&|name| kconfig.model.defined(name).is_some()))
     }
 
     fn ways<'n>(&self, needs: &'n Needs) -> Vec<Way<'n>> {

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use vmm_kernel::{Arch, ResolvedBy};
 
 use crate::fragment::{Assignment, Place, config_line};
-use crate::history::{History, Past};
+use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
@@ -54,7 +54,7 @@ pub(crate) struct Resolved {
     pub dot_config: String,
     /// Requests that did not come out as asked.
     pub findings: Vec<Finding>,
-    /// Requests that the history translated or took out.
+    /// Requests that the history translated or took out, or that the tools cannot meet.
     pub notes: Vec<Note>,
     /// Who selects or implies each symbol that comes of a request and is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -94,12 +94,21 @@ pub(crate) fn resolve(
     history: &History,
     assignments: &[Assignment],
 ) -> Resolved {
-    let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+    let (asked, mut notes) = translate(kconfig, version, arch, history, assignments);
     let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
+    let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
+        // The tree may have the name, and yet not ask for it as newer ones do.
+        let past = history
+            .left_by_tools(&asked.symbol, |name| set.contains_key(name))
+            .or_else(|| history.translate(&asked.symbol, arch, version, |_| false));
+        if let Some(past) = past {
+            notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
+            continue;
+        }
         let cause = match kconfig.model.defined(&asked.symbol) {
             Some(symbol) => cause::of_symbol(kconfig, &mut config, symbol, &asked.value),
             None => cause::why_unknown(kconfig, version, arch, history, &asked.symbol),
@@ -119,18 +128,27 @@ pub(crate) fn translate(
     history: &History,
     assignments: &[Assignment],
 ) -> (Vec<Assignment>, Vec<Note>) {
-    let knows = |name: &str| kconfig.model.defined(name).is_some();
+    let asks = |name: &str| kconfig.asks(name);
     let (mut translated, mut notes) = (vec![], vec![]);
     for assignment in assignments {
         let symbol = &assignment.symbol;
-        let unknown = !knows(symbol);
-        let past = unknown.then(|| history.translate(symbol, arch, version, knows)).flatten();
+        let in_vain = !asks(symbol);
+        let past = in_vain.then(|| history.translate(symbol, arch, version, asks)).flatten();
         match &past {
             None => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
             }
-            Some(Past::CameWith(_) | Past::WentWith(_)) => {}
+            Some(Past::Opposite(name)) => {
+                let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
+                translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
+            }
+            Some(
+                Past::CameWith(_)
+                | Past::Undefended { .. }
+                | Past::WentWith(_)
+                | Past::LeftByTools { .. },
+            ) => {}
         }
         let place = assignment.place.clone();
         notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));

@@ -24,7 +24,7 @@ use crate::history::History;
 use crate::progress::Progress;
 use crate::shell::{Interrupted, Shell};
 use crate::source::{KernelVersion, Tree};
-use crate::toolchain::KbuildArch;
+use crate::toolchain::{KbuildArch, Toolchain};
 
 /// Makes configurations of what is asked for.
 #[derive(Clone)]
@@ -138,6 +138,27 @@ impl<'a> Kconfigs<'a> {
         Ok(resolver)
     }
 
+    /// For these tools, with the linker that the tree accepts: see [`Kconfigs::of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
+        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
+    }
+
+    /// For these tools, with the linker that the tree accepts: see [`Kconfigs::resolver`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn resolver_by(
+        &self,
+        progress: Progress,
+        toolchain: &Toolchain,
+    ) -> Result<Resolver<'a>> {
+        let arch = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
+        self.resolver(progress, &arch)
+    }
+
     fn read(&self, arch: &KbuildArch) -> Result<Resolver<'a>> {
         if let Some(known) = self.read.borrow().get(arch) {
             return Ok(known.clone());
@@ -182,7 +203,7 @@ impl<'a> Kconfigs<'a> {
         shell.check_interrupt()?;
         host.answers.borrow().write()?;
         let kconfig = Kconfig::new(model, tree);
-        let is_error = |one: &&Diagnostic| one.problem.severity() == Severity::Error;
+        let is_error = |one: &&Diagnostic| one.severity == Severity::Error;
         let errors: Vec<&Diagnostic> = problems.iter().filter(is_error).collect();
         let drawn = |one: &&Diagnostic| bad_kconfig(&kconfig, one);
         let drawn_all: Vec<BadInput> = errors.iter().map(drawn).collect();

@@ -1,6 +1,8 @@
 //! Kernel source trees: a folder of the user's own, or a pinned source that is fetched, checked,
 //! unpacked once and then never written to.
 
+mod apt;
+mod deb;
 mod debian;
 mod download;
 mod fetch;
@@ -13,7 +15,9 @@ mod openpgp;
 mod origin;
 mod patches;
 mod pins;
+mod snapshot;
 mod store;
+mod substitute;
 mod symlinks;
 mod tarball;
 mod tree;
@@ -40,6 +44,7 @@ pub(crate) use self::lock::Locked;
 pub(crate) use self::origin::Origin;
 pub(crate) use self::patches::Unfit;
 pub(crate) use self::pins::{Pin, Sources};
+pub(crate) use self::substitute::settle;
 pub(crate) use self::tree::{Tree, check_work, user_tree};
 pub(crate) use self::version::KernelVersion;
 

@@ -3,9 +3,8 @@
 use super::Parser;
 use super::tokens::Tokens;
 use crate::Dialect;
-use crate::deep;
 use crate::diagnostic::{Expected, Problem};
-use crate::expr::{Expr, ExprId, Relation};
+use crate::expr::{Expr, ExprId};
 use crate::host::Host;
 use crate::lexer::{Lexer, Statement, Token};
 use crate::model::{Model, SymbolId};
@@ -47,14 +46,20 @@ impl Parser<'_> {
 
     /// `if EXPRESSION`, or nothing.
     pub(super) fn condition(&mut self, tokens: &mut Tokens<'_, '_>) -> ExprId {
-        if tokens.keyword("if") { self.expression(tokens) } else { ExprId::Y }
+        if !tokens.keyword("if") {
+            return ExprId::Y;
+        }
+        match self.expression(tokens) {
+            ExprId::Y => ExprId::WRITTEN_Y,
+            other => other,
+        }
     }
 
     fn any(&mut self, tokens: &mut Tokens<'_, '_>, depth: usize) -> Result<ExprId, Problem> {
         let mut left = self.all(tokens, depth)?;
         while tokens.sign(&Token::Or) {
             let right = self.all(tokens, depth)?;
-            left = self.model.exprs.or(left, right);
+            left = self.model.exprs.intern(Expr::Or(left, right));
         }
         Ok(left)
     }
@@ -63,7 +68,7 @@ impl Parser<'_> {
         let mut left = self.one(tokens, depth)?;
         while tokens.sign(&Token::And) {
             let right = self.one(tokens, depth)?;
-            left = self.model.exprs.and(left, right);
+            left = self.model.exprs.intern(Expr::And(left, right));
         }
         Ok(left)
     }
@@ -92,43 +97,13 @@ impl Parser<'_> {
         }
     }
 
-    /// That an expression is `n`, in the words of the kernel's scripts/kconfig/expr.c,
-    /// `expr_trans_compare`: what is compared is symbols. That differs from `!` where a part is `m`.
-    pub(super) fn is_n(&mut self, expr: ExprId) -> ExprId {
-        deep(|| self.compared_with_n(Relation::Equal, expr))
-    }
-
-    fn compared_with_n(&mut self, relation: Relation, expr: ExprId) -> ExprId {
-        let equal = relation == Relation::Equal;
-        let whole = match self.model.expr(expr) {
-            Expr::Symbol(symbol) => {
-                return self.model.exprs.intern(Expr::Compare(relation, symbol, SymbolId::N));
-            }
-            Expr::Not(inner) => {
-                let other = if equal { Relation::Unequal } else { Relation::Equal };
-                return deep(|| self.compared_with_n(other, inner));
-            }
-            Expr::Compare(..) if equal => return self.model.exprs.intern(Expr::Not(expr)),
-            Expr::Compare(..) => return expr,
-            Expr::And(left, right) => {
-                let (left, right) = (self.is_n(left), self.is_n(right));
-                self.model.exprs.or(left, right)
-            }
-            Expr::Or(left, right) => {
-                let (left, right) = (self.is_n(left), self.is_n(right));
-                self.model.exprs.and(left, right)
-            }
-        };
-        if equal { whole } else { self.model.exprs.intern(Expr::Not(whole)) }
-    }
-
     /// A symbol, or a constant in quotes.
     pub(super) fn operand(
         &mut self,
         tokens: &mut Tokens<'_, '_>,
         what: Expected,
     ) -> Result<SymbolId, Problem> {
-        if let Some(word) = tokens.word() {
+        if let Some(word) = tokens.name() {
             return Ok(self.model.name(word));
         }
         match tokens.quoted() {

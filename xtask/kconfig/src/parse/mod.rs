@@ -9,6 +9,8 @@ pub(crate) use expression::expression_alone;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::Dialect;
 use crate::diagnostic::{Diagnostic, Expected, Problem};
 use crate::expr::ExprId;
@@ -31,8 +33,14 @@ pub(crate) struct Parser<'h> {
     open: Vec<Open>,
     /// What the next options belong to.
     current: Option<EntryId>,
+    /// Something was read.
+    begun: bool,
+    /// The last statement is none of the language: what follows are its options.
+    lost: bool,
     /// The files that are being read, from the outermost.
     sources: Vec<String>,
+    /// Where each file was sourced first.
+    sourced: FxHashMap<String, Location>,
     here: Location,
 }
 
@@ -67,11 +75,14 @@ pub(crate) fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Ve
 impl<'h> Parser<'h> {
     fn new(host: &'h dyn Host, dialect: Dialect) -> Self {
         Parser {
-            macros: Macros::new(host),
+            macros: Macros::new(host, dialect),
             model: Model::new(dialect),
             open: vec![],
             current: None,
+            begun: false,
+            lost: false,
             sources: vec![],
+            sourced: FxHashMap::default(),
             here: Location { file: FileId(0), line: 0 },
         }
     }
@@ -79,7 +90,7 @@ impl<'h> Parser<'h> {
 
 impl Parser<'_> {
     fn report(&mut self, problem: Problem) {
-        self.macros.diagnostics.push(Diagnostic { problem, location: self.here });
+        self.macros.report_at(self.here, problem);
     }
 
     fn next_entry(&self) -> EntryId {
@@ -96,6 +107,10 @@ impl Parser<'_> {
         let Some(bytes) = host.read(path) else {
             return self.report(Problem::NoFile { path: path.to_owned() });
         };
+        let first = *self.sourced.entry(path.to_owned()).or_insert(self.here);
+        if self.model.dialect.sources_once() && first != self.here {
+            return self.report(Problem::SourcedTwice { path: path.to_owned(), first });
+        }
         let file = FileId(u32::try_from(self.model.files.len()).unwrap_or(u32::MAX));
         self.model.files.push(path.into());
         let text = self.text(file, bytes);
@@ -107,18 +122,19 @@ impl Parser<'_> {
             self.here = Location { file, line };
             match statement {
                 Statement::Assignment { name, flavor, value } => {
-                    self.current = None;
-                    self.macros.assign(line, &name, flavor, value);
+                    self.finish();
+                    self.begun = true;
+                    self.macros.assign(line, lexer.line, &name, flavor, value);
                 }
                 Statement::Tokens(tokens) => {
                     self.statement(host, &mut Tokens::new(&tokens), &mut lexer);
                 }
             }
         }
+        self.finish();
         self.close_file(file);
         self.sources.pop();
         (self.here, self.macros.file, self.macros.path) = outer;
-        self.current = None;
     }
 
     fn text(&mut self, file: FileId, bytes: Vec<u8>) -> String {
@@ -127,7 +143,7 @@ impl Parser<'_> {
             let before = valid.iter().filter(|byte| **byte == b'\n').count();
             let line = u32::try_from(before).map_or(u32::MAX, |lines| lines.saturating_add(1));
             let location = Location { file, line };
-            self.macros.diagnostics.push(Diagnostic { problem: Problem::NotUtf8, location });
+            self.macros.report_at(location, Problem::NotUtf8);
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         })
     }
@@ -136,25 +152,41 @@ impl Parser<'_> {
         let Some(keyword) = tokens.word() else {
             return self.report(Problem::Malformed { word: String::new() });
         };
-        let known = self.macros.diagnostics.len();
-        if !self.option(keyword, tokens, lexer) {
+        let errors = self.macros.errors;
+        if option::is_one(keyword) {
+            if !self.option(keyword, tokens, lexer) {
+                self.misplaced(keyword, lexer);
+                return;
+            }
+        } else {
             self.block(host, keyword, tokens);
         }
         // A statement takes all of its line.
-        if !tokens.at_end() && self.macros.diagnostics.len() == known {
+        if !tokens.at_end() && self.macros.errors == errors {
             self.report(Problem::Malformed { word: keyword.to_owned() });
+        }
+    }
+
+    /// An option that nothing before it takes. That of an unknown statement is no fault of its own.
+    fn misplaced(&mut self, keyword: &str, lexer: &mut Lexer<'_>) {
+        if !self.lost {
+            self.report(Problem::Misplaced { word: keyword.to_owned() });
+        }
+        if keyword == "help" {
+            lexer.help();
         }
     }
 
     /// What begins or ends an entry, or leads to another file.
     fn block(&mut self, host: &dyn Host, keyword: &str, tokens: &mut Tokens<'_, '_>) {
-        self.current = None;
+        self.finish();
+        let is_first = !std::mem::replace(&mut self.begun, true);
         let not_in_choice = ["menu", "menuconfig", "choice", "source", "mainmenu"];
         if self.is_in_choice() && not_in_choice.contains(&keyword) {
             self.report(Problem::Misplaced { word: keyword.to_owned() });
         }
         match keyword {
-            "config" | "menuconfig" => self.config(tokens),
+            "config" | "menuconfig" => self.config(tokens, keyword == "menuconfig"),
             "choice" => self.choice(tokens),
             "menu" | "comment" => self.titled(tokens, keyword),
             "if" => {
@@ -174,17 +206,49 @@ impl Parser<'_> {
                 }
                 None => self.report(Problem::Expected { what: Expected::Text }),
             },
-            "mainmenu" if self.next_entry() == EntryId(1) => match tokens.quoted() {
+            "mainmenu" if is_first => match tokens.quoted() {
                 Some(text) => {
                     let text = text.to_owned();
                     self.main_menu(&text);
                 }
                 None => self.report(Problem::Expected { what: Expected::Text }),
             },
-            word if option::is_one(word) || word == "mainmenu" => {
-                self.report(Problem::Misplaced { word: word.to_owned() });
+            "mainmenu" => self.report(Problem::Misplaced { word: keyword.to_owned() }),
+            word => {
+                self.lost = true;
+                self.report(Problem::UnknownStatement { word: word.to_owned() });
             }
-            word => self.report(Problem::UnknownStatement { word: word.to_owned() }),
+        }
+    }
+
+    /// What an entry must have, and nothing more can give it.
+    fn finish(&mut self) {
+        self.lost = false;
+        let Some(entry) = self.current.take() else { return };
+        let Entry { kind, is_menuconfig, location, .. } = self.model[entry];
+        let has_prompt = self.model.prompt_of(entry).is_some();
+        match kind {
+            EntryKind::Choice(_) if !has_prompt => {
+                self.macros.report_at(location, Problem::ChoiceWithoutPrompt);
+            }
+            EntryKind::Config(id) => {
+                let symbol = self.model[id].name.clone();
+                if is_menuconfig && !has_prompt {
+                    let symbol = symbol.clone();
+                    self.macros.report_at(location, Problem::MenuWithoutPrompt { symbol });
+                }
+                if !self.is_in_choice() {
+                    return;
+                }
+                if !has_prompt {
+                    let symbol = symbol.clone();
+                    self.macros.report_at(location, Problem::MemberWithoutPrompt { symbol });
+                }
+                if self.model.dialect.choices_are_bool() && self.model[id].kind != Type::Bool {
+                    self.macros.report_at(location, Problem::MemberNotBool { symbol });
+                }
+            }
+            _ => {}
         }
     }
 
@@ -201,6 +265,7 @@ impl Parser<'_> {
         self.model.entries.push(Entry {
             kind,
             parent,
+            is_menuconfig: false,
             end: EntryId(id.0 + 1),
             prompt: None,
             conditions: vec![],
@@ -225,17 +290,21 @@ impl Parser<'_> {
         entry
     }
 
-    fn config(&mut self, tokens: &mut Tokens<'_, '_>) {
-        let Some(name) = tokens.word() else {
+    fn config(&mut self, tokens: &mut Tokens<'_, '_>, is_menuconfig: bool) {
+        let Some(name) = tokens.name() else {
+            self.lost = true;
             return self.report(Problem::Expected { what: Expected::Name });
         };
         let symbol = self.model.name(name);
-        self.add_entry(EntryKind::Config(symbol));
+        let entry = self.add_entry(EntryKind::Config(symbol));
+        self.model[entry].is_menuconfig = is_menuconfig;
     }
 
     fn choice(&mut self, tokens: &mut Tokens<'_, '_>) {
-        // Older trees let a choice have a name; nothing ever asks for it.
-        tokens.word();
+        // Nothing ever asks for its name.
+        if self.model.dialect.choices_have_names() {
+            tokens.name();
+        }
         let kind = if self.model.dialect.choices_are_bool() { Type::Bool } else { Type::Unknown };
         let choice = Some(Choice::default());
         let symbol = self.model.add(Symbol { kind, choice, ..Symbol::default() });
@@ -244,10 +313,13 @@ impl Parser<'_> {
 
     /// A menu or a comment.
     fn titled(&mut self, tokens: &mut Tokens<'_, '_>, keyword: &str) {
-        let Some(text) = tokens.quoted() else {
-            return self.report(Problem::Expected { what: Expected::Text });
+        let text: Arc<str> = match tokens.quoted() {
+            Some(text) => text.trim_start().into(),
+            None => {
+                self.report(Problem::Expected { what: Expected::Text });
+                "".into()
+            }
         };
-        let text: Arc<str> = text.trim_start().into();
         let entry = if keyword == "menu" {
             self.open_block(EntryKind::Menu)
         } else {
@@ -294,7 +366,7 @@ impl Parser<'_> {
             let entry = &self.model[open.entry];
             let problem = Problem::NoEnd { block: name_of(entry.kind) };
             let location = entry.location;
-            self.macros.diagnostics.push(Diagnostic { problem, location });
+            self.macros.report_at(location, problem);
             self.pop();
         }
     }

@@ -6,8 +6,10 @@ use super::Parser;
 use super::tokens::Tokens;
 use crate::Dialect;
 use crate::diagnostic::{Expected, Problem};
+use crate::expr::ExprId;
 use crate::lexer::Lexer;
 use crate::model::{DefaultValue, EntryId, EntryKind, Prompt, Range, Select, SymbolId, Type};
+use crate::simplify::is_n;
 
 const OF_CONFIG: [&str; 18] = [
     "bool",
@@ -52,11 +54,15 @@ fn takes(dialect: Dialect, kind: EntryKind, word: &str) -> bool {
             "optional" => false,
             "option" => dialect.has_options(),
             "modules" => !dialect.has_options(),
+            "transitional" => dialect.has_transitional(),
             word => OF_CONFIG.contains(&word),
         },
-        EntryKind::Choice(_) => {
-            ["prompt", "bool", "tristate", "optional", "default", "depends", "help"].contains(&word)
-        }
+        EntryKind::Choice(_) => match word {
+            "bool" => dialect.choices_have_types(),
+            "tristate" => !dialect.choices_are_bool(),
+            "optional" => dialect.choices_are_optional(),
+            word => ["prompt", "default", "depends", "help"].contains(&word),
+        },
         EntryKind::Menu => ["depends", "visible"].contains(&word),
         EntryKind::Comment => word == "depends",
         EntryKind::Root | EntryKind::If => false,
@@ -102,7 +108,7 @@ impl Parser<'_> {
                 let mut condition = self.expression(tokens);
                 if self.model.dialect.depends_have_conditions() && tokens.keyword("if") {
                     let only_if = self.expression(tokens);
-                    let unless = self.is_n(only_if);
+                    let unless = is_n(&mut self.model, only_if);
                     condition = self.model.exprs.or(condition, unless);
                 }
                 let here = self.here;
@@ -135,12 +141,15 @@ impl Parser<'_> {
     ) -> Result<(), Problem> {
         let location = self.here;
         match word {
+            "default" if self.model[symbol].choice.is_some() => {
+                let member = tokens.name().ok_or(Problem::Expected { what: Expected::Name })?;
+                let member = self.model.name(member);
+                let value = self.model.exprs.symbol(member);
+                self.default(entry, symbol, value, tokens);
+            }
             "default" | "def_bool" | "def_tristate" => {
                 let value = self.expression(tokens);
-                let condition = self.condition(tokens);
-                let own_condition = condition;
-                let default = DefaultValue { value, own_condition, condition, entry, location };
-                self.model[symbol].defaults.push(default);
+                self.default(entry, symbol, value, tokens);
                 if let Some(kind) = type_of(word) {
                     self.set_type(symbol, kind);
                 }
@@ -150,7 +159,7 @@ impl Parser<'_> {
                 self.prompt(entry, symbol, text, tokens);
             }
             "select" | "imply" => {
-                let target = tokens.word().ok_or(Problem::Expected { what: Expected::Name })?;
+                let target = tokens.name().ok_or(Problem::Expected { what: Expected::Name })?;
                 let target = self.model.name(target);
                 let condition = self.condition(tokens);
                 let select = Select { target, condition, entry, location };
@@ -178,8 +187,12 @@ impl Parser<'_> {
                 }
             }
             _ => {
-                if let Some(text) = tokens.quoted() {
-                    self.prompt(entry, symbol, text, tokens);
+                match tokens.quoted() {
+                    Some(text) => self.prompt(entry, symbol, text, tokens),
+                    None if self.type_needs_prompt(symbol) => {
+                        return Err(Problem::Expected { what: Expected::Text });
+                    }
+                    None => {}
                 }
                 if let Some(kind) = type_of(word) {
                     self.set_type(symbol, kind);
@@ -187,6 +200,24 @@ impl Parser<'_> {
             }
         }
         Ok(())
+    }
+
+    fn default(
+        &mut self,
+        entry: EntryId,
+        symbol: SymbolId,
+        value: ExprId,
+        tokens: &mut Tokens<'_, '_>,
+    ) {
+        let condition = self.condition(tokens);
+        let (own_condition, location) = (condition, self.here);
+        let default = DefaultValue { value, own_condition, condition, entry, location };
+        self.model[symbol].defaults.push(default);
+    }
+
+    /// Where a choice has no type of its own, `bool` is another word for `prompt`.
+    fn type_needs_prompt(&self, symbol: SymbolId) -> bool {
+        self.model[symbol].choice.is_some() && self.model.dialect.choices_are_bool()
     }
 
     fn modules(&mut self, symbol: SymbolId) -> Result<(), Problem> {

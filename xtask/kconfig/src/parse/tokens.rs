@@ -1,7 +1,41 @@
 //! The tokens of a statement, one after the other.
 
+use std::borrow::Cow;
+
 use crate::expr::Relation;
 use crate::lexer::Token;
+
+/// Those that the language had in every release.
+const KEYWORDS: [&str; 28] = [
+    "bool",
+    "choice",
+    "comment",
+    "config",
+    "def_bool",
+    "def_tristate",
+    "default",
+    "depends",
+    "endchoice",
+    "endif",
+    "endmenu",
+    "help",
+    "hex",
+    "if",
+    "imply",
+    "int",
+    "mainmenu",
+    "menu",
+    "menuconfig",
+    "modules",
+    "on",
+    "prompt",
+    "range",
+    "select",
+    "source",
+    "string",
+    "tristate",
+    "visible",
+];
 
 pub(crate) struct Tokens<'a, 't> {
     all: &'a [Token<'t>],
@@ -35,6 +69,15 @@ impl<'a, 't> Tokens<'a, 't> {
 
     pub(crate) fn word(&mut self) -> Option<&'a str> {
         self.take(|token| if let Token::Word(word) = token { Some(&**word) } else { None })
+    }
+
+    /// A word that is none of the language's own; what a macro gave is none of those.
+    pub(crate) fn name(&mut self) -> Option<&'a str> {
+        self.take(|token| match token {
+            Token::Word(Cow::Borrowed(word)) if KEYWORDS.contains(word) => None,
+            Token::Word(word) => Some(&**word),
+            _ => None,
+        })
     }
 
     pub(crate) fn quoted(&mut self) -> Option<&'a str> {

@@ -94,7 +94,7 @@ fn smallest(model: &Model, asked: &str, wanted: &Lines, mut lines: Lines) -> Lin
 }
 
 fn with_lines<'m>(model: &'m Model, asked: &str, lines: &Lines) -> Config<'m> {
-    let replaced = |text: &&str| match dotconfig::line(text) {
+    let replaced = |text: &&str| match dotconfig::line(text, model.dialect) {
         Ok(Some(line)) => model.find(line.symbol).is_some_and(|symbol| lines.contains_key(&symbol)),
         _ => false,
     };

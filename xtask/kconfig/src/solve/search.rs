@@ -224,7 +224,7 @@ impl<'a, 'm> Search<'a, 'm> {
                 let left = crate::deep(|| self.unmake(left, value))?;
                 union(left, crate::deep(|| self.unmake(right, value))?)
             }
-            Expr::Compare(relation, left, right) => self.relate(inverse(relation), left, right),
+            Expr::Compare(relation, left, right) => self.relate(relation.inverse(), left, right),
         }
     }
 
@@ -260,17 +260,6 @@ impl<'a, 'm> Search<'a, 'm> {
         }
         let text = if model[left].kind == Type::String { format!("\"{text}\"") } else { text };
         union(self.visible(left, M)?, one(left, text))
-    }
-}
-
-fn inverse(relation: Relation) -> Relation {
-    match relation {
-        Relation::Equal => Relation::Unequal,
-        Relation::Unequal => Relation::Equal,
-        Relation::Less => Relation::GreaterEqual,
-        Relation::GreaterEqual => Relation::Less,
-        Relation::Greater => Relation::LessEqual,
-        Relation::LessEqual => Relation::Greater,
     }
 }
 

@@ -79,6 +79,24 @@ impl<'a> Order<'a> {
     }
 }
 
+/// Takes the linker that the tree accepts, which is known only now.
+pub(super) fn link_for(ctx: &Context, orders: &mut [Order<'_>], tree: &Tree) -> Result<()> {
+    let mut known: Vec<Toolchain> = vec![];
+    for order in orders {
+        let same = known.iter().find(|one| one.arch == order.toolchain.arch);
+        order.toolchain = match same {
+            Some(same) => same.clone(),
+            None => {
+                let found = order.toolchain.for_tree(&ctx.shell, tree)?;
+                diag::tell_compromise(ctx.progress, &found);
+                known.push(found.clone());
+                found
+            }
+        };
+    }
+    Ok(())
+}
+
 /// An order, and what the last build of it left that still stands.
 pub(super) struct Looked<'a> {
     order: Order<'a>,

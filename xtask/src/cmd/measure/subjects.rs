@@ -160,7 +160,7 @@ const fn by_default(bus: Bus) -> &'static str {
 fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArgs) -> Result<()> {
     for subject in subjects {
         let arch = subject.machine.arch;
-        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch)?);
+        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch, &yard.tree)?);
         let ours = subject.made.as_ref().map(|made| &made.of);
         let same = |of: &MadeOf| {
             // A folder's hash is known only once something was built from it.
@@ -191,8 +191,8 @@ fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArg
 }
 
 impl MeasureArgs {
-    fn toolchain(&self, ctx: &Context, arch: Arch) -> Result<Toolchain> {
-        self.toolchain.find(&ctx.shell, arch)
+    fn toolchain(&self, ctx: &Context, arch: Arch, tree: &Tree) -> Result<Toolchain> {
+        self.toolchain.for_tree(ctx, arch, tree)
     }
 }
 
@@ -266,15 +266,16 @@ pub(super) fn staged(
 
 /// The line that asks for each symbol, by the name that the tree has for it.
 fn asked(assignments: &[Assignment], notes: &[Note]) -> BTreeMap<String, Place> {
-    let name = |one: &Assignment| {
-        let note = notes.iter().find(|note| note.place == one.place);
-        match note.map(|note| &note.past) {
-            Some(Past::Called(name)) => name.clone(),
-            _ => one.symbol.clone(),
-        }
+    let past =
+        |one: &Assignment| notes.iter().find(|note| note.place == one.place).map(|note| &note.past);
+    let is_opposite = |one: &Assignment| matches!(past(one), Some(Past::Opposite(_)));
+    let name = |one: &Assignment| match past(one) {
+        Some(Past::Called(name) | Past::Opposite(name)) => name.clone(),
+        _ => one.symbol.clone(),
     };
-    let on = assignments.iter().filter(|one| one.value != "n");
-    on.map(|one| (name(one), one.place.clone())).collect()
+    // What is off is not in the kernel, unless it is there by a name of the opposite sense.
+    let on = |one: &&Assignment| (one.value != "n") != is_opposite(one);
+    assignments.iter().filter(on).map(|one| (name(one), one.place.clone())).collect()
 }
 
 /// The format, and what the kernel in it is packed with: a smaller file may take longer to start.
@@ -341,7 +342,7 @@ impl<'a> Yard<'a> {
     fn build(&self, order: &Order<'_>) -> Result<Subject> {
         let Yard { args, ctx, workspace, tree } = self;
         let arch = order.machine.arch;
-        let toolchain = args.toolchain(ctx, arch)?;
+        let toolchain = args.toolchain(ctx, arch, tree)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let Wish { dot_config, asked, brought, missing } = self.resolve(order, &toolchain)?;
         if missing > 0 {

@@ -72,11 +72,10 @@ impl<'a> Road<'a> {
             self.trees.each_ref().map(|tree| Kconfigs::new(&ctx.shell, tree, &workspace.work));
         let (mut fields, mut lists) = (vec![], vec![]);
         for order in &orders {
-            let arch = order.toolchain.kbuild_arch();
             if fix {
-                read[1].of(&arch)?;
+                read[1].by(&order.toolchain)?;
             }
-            let of = |at: usize| read[at].resolver(ctx.progress, &arch);
+            let of = |at: usize| read[at].resolver_by(ctx.progress, &order.toolchain);
             // What a tree's own conf resolves is not compared: it does not say what follows what.
             if let (Resolver::Engine(old), Resolver::Engine(new)) = (of(0)?, of(1)?) {
                 fields.push(Field { order, kconfigs: [old, new] });
@@ -125,7 +124,7 @@ impl<'a> Road<'a> {
         Subject { on: Some(on), ..Subject::named(&self.pins[at].name) }
     }
 
-    /// Symbols of the history that every pinned tree which is here knows.
+    /// Symbols of the history that every pinned tree which is here can be asked for.
     fn needless_history(&self, history: &History, fields: &[Field<'_>]) -> Result<Vec<String>> {
         let Road { ctx, workspace, sources, .. } = self;
         let mut trees: Vec<BTreeMap<Arch, Rc<Kconfig>>> = vec![];
@@ -140,15 +139,15 @@ impl<'a> Road<'a> {
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             let mut of = BTreeMap::new();
             for Field { order, .. } in fields {
-                let arch = order.toolchain.kbuild_arch();
-                if let Resolver::Engine(kconfig) = kconfigs.resolver(ctx.progress, &arch)? {
+                let resolver = kconfigs.resolver_by(ctx.progress, &order.toolchain)?;
+                if let Resolver::Engine(kconfig) = resolver {
                     of.insert(order.toolchain.arch, kconfig);
                 }
             }
             trees.push(of);
         }
         let knows = |tree: &BTreeMap<Arch, Rc<Kconfig>>, arch: &Arch, name: &str| {
-            tree.get(arch).is_some_and(|kconfig| kconfig.model.defined(name).is_some())
+            tree.get(arch).is_some_and(|kconfig| kconfig.asks(name))
         };
         let lacked = |name: &str, arches: &[Arch]| {
             trees.iter().any(|tree| !arches.iter().any(|arch| knows(tree, arch, name)))

@@ -21,7 +21,7 @@ use crate::plan::{Goes, Request, Target, plan};
 use crate::rebuild::{Differences, Here, Obstacle, differences, left_out, obstacles};
 use crate::resolve::Kconfigs;
 use crate::source::{self, Pin, Sources, Tree};
-use crate::toolchain::{Family, Toolchain};
+use crate::toolchain::Toolchain;
 use crate::variant::{Folder, TOOL_VERSION};
 use crate::workspace::Workspace;
 
@@ -69,9 +69,8 @@ impl<'a> Bench<'a> {
         };
         let mut plan = plan(workspace, &request)?;
         let (target, conf_dir) = (plan.targets.swap_remove(0), plan.conf_dir);
-        let (family, prefix) =
-            (Family::recorded(&manifest.toolchain)?, args.cross_compile.as_deref());
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, &family, prefix)?;
+        let (recorded, prefix) = (&manifest.toolchain, args.cross_compile.as_deref());
+        let toolchain = Toolchain::recorded(&ctx.shell, target.arch, recorded, prefix)?;
         let origin = Origin::find(args, workspace, &conf_dir, &manifest.source)?;
         Ok(Bench { ctx, args, workspace, manifest, conf_dir, target, toolchain, origin })
     }
