@@ -71,6 +71,14 @@ impl Resolver<'_> {
         }
     }
 
+    /// What is known of the tree: of one that its own conf resolves, the names.
+    pub(crate) fn kconfig(&self) -> &Kconfig {
+        match self {
+            Resolver::Engine(kconfig) => kconfig,
+            Resolver::Conf(conf) => &conf.kconfig,
+        }
+    }
+
     /// What of a `.config` differs from the defaults.
     ///
     /// # Errors
