@@ -169,6 +169,8 @@ pub(crate) enum Past {
     Called(String),
     /// The tree knows it by this older name, which asks the opposite.
     Opposite(String),
+    /// The tree keeps the name for old `.config` files alone, and this symbol takes its value over.
+    Inherited(String),
     /// It came with this version, and the tree is older.
     CameWith(String),
     /// It came with this version as a defence that the tree, which is older, does not have.

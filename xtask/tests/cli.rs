@@ -14,6 +14,7 @@ mod cli {
     mod edit;
     mod faults;
     mod fixture;
+    mod heirs;
     mod kept;
     mod launcher;
     mod llvm;

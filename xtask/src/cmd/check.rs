@@ -12,12 +12,12 @@ use crate::contract::{Contract, Hardening};
 use crate::diag;
 use crate::edit::{self, Edit};
 use crate::fragment::{self, Assignment, Place, Repeated, Requested};
-use crate::history::History;
+use crate::history::{History, Past};
 use crate::lock::Lock;
 use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::resolve::{
-    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Resolved, Resolver, Stale,
-    Wanted, breaches, deviations, needless, propose, resolve, stale, translate, unexplained,
+    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
+    Stale, Wanted, breaches, deviations, needless, propose, resolve, stale, translate, unexplained,
 };
 use crate::source::{KernelVersion, Tree};
 use crate::toolchain::Toolchain;
@@ -270,10 +270,20 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// With what did not come out, if that is to be mended.
+    /// The heir of a transitional name, in place of it.
+    fn inherited(&self, note: &Note) -> Option<Wanted> {
+        let Past::Inherited(heir) = &note.past else { return None };
+        let line = self.assignments.iter().find(|one| one.place == note.place)?;
+        let in_place_of = Some(note.place.clone());
+        Some(Wanted { symbol: heir.clone(), value: line.value.clone(), in_place_of })
+    }
+
+    /// With what did not come out, and what another name took over, if that is to be mended.
     fn wanted(&self, resolved: &Resolved) -> Vec<Wanted> {
         let missed = resolved.findings.iter().filter(|_| self.fix).filter_map(Wanted::of);
-        self.wanted.iter().cloned().chain(missed).collect()
+        let renamed = resolved.notes.iter().filter(|_| self.fix);
+        let renamed = renamed.filter_map(|note| self.inherited(note));
+        self.wanted.iter().cloned().chain(missed).chain(renamed).collect()
     }
 }
 

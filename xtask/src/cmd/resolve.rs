@@ -150,8 +150,9 @@ impl ResolveArgs {
             return Err(anyhow!("{} needs a configuration to start from", self.mode))
                 .hint(|| "name it with --config");
         }
-        let asked = given.then_some(asked.as_str());
-        let config = resolver.dot_config(ctx.progress, self.mode(), asked)?;
+        let given = given.then_some(asked.as_str());
+        let config = resolver.dot_config(ctx.progress, self.mode(), given)?;
+        diag::tell_lost(ctx.progress, &resolver.kconfig().lost(&asked, &config));
         Ok(Answered { config, findings: vec![] })
     }
 }

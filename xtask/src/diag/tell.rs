@@ -20,7 +20,7 @@ use crate::fragment::{Place, config_line};
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Mended, Needless, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Lost, Mended, Needless, Note, Resolved};
 use crate::source::KernelVersion;
 use crate::toolchain::Toolchain;
 
@@ -165,6 +165,9 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
         Past::Undefended { release, against } => format!(
             "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
         ),
+        Past::Inherited(heir) => format!(
+            "{place}: {symbol} is a name of old .config files alone in this tree: {heir} takes its value over"
+        ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
         Past::LeftByTools { needs, cost } => {
@@ -218,6 +221,20 @@ pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &
     for problem in problems {
         let line = problem.location.line;
         warn(progress, format!("line {line}: {}", problem_text(kconfig, &problem.problem)));
+    }
+}
+
+/// Says which values of a `.config` went nowhere.
+pub(crate) fn tell_lost(progress: Progress, lost: &[Lost]) {
+    for Lost { symbol, value, heir } in lost {
+        let (line, new) = (config_line(symbol, value), config_line(heir, value));
+        warn(
+            progress,
+            format!(
+                "{line} is lost: {symbol} is a name of old .config files alone, and {heir}, which takes its value \
+                 over in olddefconfig, does not here; ask for {new}"
+            ),
+        );
     }
 }
 

@@ -11,6 +11,7 @@ mod deviation;
 mod diff;
 mod environment;
 mod explain;
+mod heir;
 mod host;
 mod kept;
 mod known;
@@ -38,6 +39,7 @@ pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
+pub(crate) use heir::Lost;
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
@@ -99,13 +101,8 @@ pub(crate) fn resolve(
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
-    let set = values(&dot_config);
     for (asked, got) in compare(&dot_config, &asked) {
-        // The tree may have the name, and yet not ask for it as newer ones do.
-        let past = history.translate(&asked.symbol, arch, version, |_| false);
-        let past =
-            past.or_else(|| history.left_by_tools(&asked.symbol, |name| set.contains_key(name)));
-        if let Some(past) = past {
+        if let Some(past) = past_of(history, version, arch, &asked.symbol, &dot_config) {
             notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
             continue;
         }
@@ -118,6 +115,21 @@ pub(crate) fn resolve(
     }
     let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, &asked);
     Resolved { dot_config, findings, notes, brought, resolved_by: ResolvedBy::Xtask }
+}
+
+/// What the history says of a symbol that did not come out: the tree may have the name, and yet not ask for it as
+/// newer ones do.
+fn past_of(
+    history: &History,
+    version: &KernelVersion,
+    arch: Arch,
+    symbol: &str,
+    dot_config: &str,
+) -> Option<Past> {
+    let set = values(dot_config);
+    history
+        .left_by_tools(symbol, |name| set.contains_key(name))
+        .or_else(|| history.translate(symbol, arch, version, |_| false))
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.
@@ -133,11 +145,18 @@ pub(crate) fn translate(
     for assignment in assignments {
         let symbol = &assignment.symbol;
         let in_vain = !asks(symbol);
-        let past = in_vain.then(|| history.translate(symbol, arch, version, asks)).flatten();
+        let heir = || kconfig.heir(symbol).map(|heir| Past::Inherited(heir.to_owned()));
+        let past = || history.translate(symbol, arch, version, asks).or_else(heir);
+        let past = in_vain.then(past).flatten();
         match &past {
             None => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
+            }
+            // A line of the heir's own says more.
+            Some(Past::Inherited(heir)) if assignments.iter().any(|one| one.symbol == *heir) => {}
+            Some(Past::Inherited(heir)) => {
+                translated.push(Assignment { symbol: heir.clone(), ..assignment.clone() });
             }
             Some(Past::Opposite(name)) => {
                 let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();

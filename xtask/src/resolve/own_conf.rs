@@ -16,7 +16,7 @@ use super::environment::{Environment, Stamp, ask_kbuild};
 use super::host::DEADLINE;
 use super::kept::Basis;
 use super::tree::Kconfig;
-use super::{Finding, Resolved, compare, translate};
+use super::{Finding, Note, Resolved, compare, past_of, translate};
 use crate::diag::{BadInput, Hint};
 use crate::fragment::Assignment;
 use crate::hash;
@@ -28,7 +28,7 @@ use crate::toolchain::{KbuildArch, on_path};
 pub(crate) struct OwnConf<'a> {
     shell: &'a Shell,
     /// What was understood of the tree: the names of its symbols.
-    kconfig: Kconfig,
+    pub kconfig: Kconfig,
     /// The first statement that was not.
     pub unknown: BadInput,
     environment: Environment,
@@ -221,14 +221,24 @@ impl<'a> OwnConf<'a> {
         history: &History,
         assignments: &[Assignment],
     ) -> Result<Resolved> {
-        let (asked, notes) = translate(&self.kconfig, version, arch, history, assignments);
+        let (asked, mut notes) = translate(&self.kconfig, version, arch, history, assignments);
         let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
         let dot_config = self.dot_config(Mode::AllNo, Some(&lines))?;
-        let finding = |(asked, got): (&Assignment, String)| {
+        let mut findings = vec![];
+        for (asked, got) in compare(&dot_config, &asked) {
             let Assignment { symbol, value, place, text } = asked.clone();
-            Finding { symbol, asked: value, got, place, line: text, cause: Cause::Untold }
-        };
-        let findings = compare(&dot_config, &asked).into_iter().map(finding).collect();
+            match past_of(history, version, arch, &symbol, &dot_config) {
+                Some(past) => notes.push(Note { symbol, place, past }),
+                None => findings.push(Finding {
+                    symbol,
+                    asked: value,
+                    got,
+                    place,
+                    line: text,
+                    cause: Cause::Untold,
+                }),
+            }
+        }
         let (brought, resolved_by) = (BTreeMap::new(), ResolvedBy::Conf);
         Ok(Resolved { dot_config, findings, notes, brought, resolved_by })
     }

@@ -71,6 +71,14 @@ impl Resolver<'_> {
         }
     }
 
+    /// What is known of the tree: of one that its own conf resolves, the names.
+    pub(crate) fn kconfig(&self) -> &Kconfig {
+        match self {
+            Resolver::Engine(kconfig) => kconfig,
+            Resolver::Conf(conf) => &conf.kconfig,
+        }
+    }
+
     /// What of a `.config` differs from the defaults.
     ///
     /// # Errors
@@ -125,14 +133,6 @@ impl<'a> Kconfigs<'a> {
         }
     }
 
-    /// The same as these tools see it, with the linker that the tree accepts.
-    ///
-    /// # Errors
-    /// As [`Kconfigs::of`].
-    pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
-        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
-    }
-
     /// For what needs no more than a configuration. Says once if the tree's own conf makes it.
     ///
     /// # Errors
@@ -146,16 +146,25 @@ impl<'a> Kconfigs<'a> {
         Ok(resolver)
     }
 
-    /// The same as these tools see it, with the linker that the tree accepts.
+    /// For these tools, with the linker that the tree accepts: see [`Kconfigs::of`].
     ///
     /// # Errors
-    /// As [`Kconfigs::resolver`].
+    /// As there.
+    pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
+        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
+    }
+
+    /// For these tools, with the linker that the tree accepts: see [`Kconfigs::resolver`].
+    ///
+    /// # Errors
+    /// As there.
     pub(crate) fn resolver_by(
         &self,
         progress: Progress,
         toolchain: &Toolchain,
     ) -> Result<Resolver<'a>> {
-        self.resolver(progress, &toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
+        let arch = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
+        self.resolver(progress, &arch)
     }
 
     fn read(&self, arch: &KbuildArch) -> Result<Resolver<'a>> {

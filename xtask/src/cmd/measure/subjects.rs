@@ -270,7 +270,7 @@ fn asked(assignments: &[Assignment], notes: &[Note]) -> BTreeMap<String, Place> 
         |one: &Assignment| notes.iter().find(|note| note.place == one.place).map(|note| &note.past);
     let is_opposite = |one: &Assignment| matches!(past(one), Some(Past::Opposite(_)));
     let name = |one: &Assignment| match past(one) {
-        Some(Past::Called(name) | Past::Opposite(name)) => name.clone(),
+        Some(Past::Called(name) | Past::Inherited(name) | Past::Opposite(name)) => name.clone(),
         _ => one.symbol.clone(),
     };
     // What is off is not in the kernel, unless it is there by a name of the opposite sense.
