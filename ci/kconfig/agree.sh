@@ -51,12 +51,20 @@ prefix() {
     esac
 }
 
-# And its linker.
+# And its linker: for arm64 the newest LLD, unless that is too old for the tree.
 linker() {
-    case "$1" in
-    arm64) echo ld.lld ;;
-    *) echo "$(prefix "$1")ld" ;;
-    esac
+    local newest oldest
+    if [ "$1" = arm64 ]; then
+        newest=$(compgen -c ld.lld | grep -E '^ld\.lld(-[0-9]+)?$' | sort -u | while read -r lld; do
+            printf '%s %s\n' "$("$lld" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1)" "$lld"
+        done | sort -V | tail -n 1)
+        oldest=$(cd "$tree" && SRCARCH=arm64 sh scripts/min-tool-version.sh llvm 2>/dev/null || echo 0)
+        if [ "$(printf '%s\n' "$oldest" "${newest% *}" | sort -V | head -n 1)" = "$oldest" ]; then
+            echo "${newest#* }"
+            return
+        fi
+    fi
+    echo "$(prefix "$1")ld"
 }
 
 # Has make build the tree's conf, and leaves it in $obj/conf beside the environment that make gives it.
