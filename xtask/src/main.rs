@@ -21,6 +21,7 @@ mod operand;
 mod os_release;
 mod package;
 mod plan;
+mod programs;
 mod progress;
 mod provenance;
 mod rebuild;

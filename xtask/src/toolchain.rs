@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use vmm_kernel::{Arch, ToolchainRecord};
 use xshell::{Cmd, cmd};
 
 use crate::diag::Hint;
 use crate::shell::Shell;
 use crate::source::Tree;
+
+pub(crate) use crate::programs::{on_path, which};
 
 pub(crate) use self::family::Family;
 pub(crate) use self::linker::{Lld, LldVersion, all as llds, oldest_for as oldest_lld_for};
@@ -326,18 +328,6 @@ const FIXED_VARIABLES: [(&str, &str); 7] = [
     // kbuild takes LC_ALL back, and its makes would speak the user's language.
     ("LC_MESSAGES", "C"),
 ];
-
-/// Whether a program is where the shell's own commands would be looked for.
-pub(crate) fn on_path(shell: &Shell, program: &str) -> bool {
-    which(shell, program).is_some()
-}
-
-/// Where the program is, if PATH leads to it.
-pub(crate) fn which(shell: &Shell, program: &str) -> Option<Utf8PathBuf> {
-    let path = shell.sh.var_os("PATH");
-    let found = which::which_in(program, path, shell.sh.current_dir()).ok()?;
-    Utf8PathBuf::from_path_buf(found).ok()
-}
 
 fn version(shell: &Shell, toolchain: &Toolchain, tool: &str) -> Result<String> {
     if !on_path(shell, tool) {

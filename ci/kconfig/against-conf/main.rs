@@ -15,6 +15,7 @@ mod judge;
 mod rng;
 mod shrink;
 mod tree;
+mod values;
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -10,9 +10,9 @@ use xshell::cmd;
 
 use crate::diag::Hint;
 use crate::os_release;
+use crate::programs::on_path;
 use crate::progress::Progress;
 use crate::shell::{Finished, Shell};
-use crate::toolchain::on_path;
 
 const QUICK: Duration = Duration::from_secs(60);
 /// For whatever brings something over the network. A package has about 150 MiB.
