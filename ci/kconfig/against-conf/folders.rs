@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Tally;
-use crate::judge::{Case, MODES};
+use crate::judge::{Case, MODES, Theirs};
 
 /// Compares the trees in these folders and below.
 pub(crate) fn compare(
@@ -58,7 +58,9 @@ fn one(tally: &mut Tally<'_>, version: &str, folder: &Path) -> Result<(), String
         let expected = folder.join(format!("{version}.expected"));
         if expected.is_file() {
             let (made, _) = tally.judge.theirs(&case).map_err(|e| e.to_string())?;
-            let made = made.ok_or("conf refuses a case that has an expected file")?;
+            let Theirs::Made(made) = made else {
+                return Err("conf refuses a case that has an expected file".to_owned());
+            };
             fs::write(expected, as_expected(&made)).map_err(|e| e.to_string())?;
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use kconfig::{Config, Dialect, Host, Mode, Severity};
 
@@ -17,9 +17,8 @@ pub(crate) struct Case {
     pub(crate) asked: String,
 }
 
-/// What came out, by mode: the `.config`, and the defconfig that it comes to. `None` if the tree was
-/// refused.
-pub(crate) type Made = Option<Vec<(String, String)>>;
+/// What came out, by mode: the `.config`, and the defconfig that it comes to.
+pub(crate) type Made = Vec<(String, String)>;
 
 const KCONFIG: &str = "Kconfig";
 
@@ -31,6 +30,22 @@ pub(crate) struct Judge {
     dialect: Dialect,
     /// Where `conf` runs.
     folder: PathBuf,
+}
+
+/// What `conf` does with a tree.
+pub(crate) enum Theirs {
+    Made(Made),
+    Refused,
+    /// It died of a signal: what it reads is what lies in its memory by chance.
+    Crashed,
+}
+
+pub(crate) enum Verdict {
+    Same,
+    /// By both.
+    Refused,
+    Crashed,
+    Differs(Difference),
 }
 
 /// How a tree's own tool and the engine differ.
@@ -71,15 +86,16 @@ impl Judge {
         Judge { conf, dialect: Dialect::of(kernel.0, kernel.1), folder }
     }
 
-    /// How the two differ, and whether the tree was refused.
-    pub(crate) fn compare(&self, case: &Case) -> std::io::Result<(Option<Difference>, bool)> {
+    /// Whether both make the same of it.
+    pub(crate) fn compare(&self, case: &Case) -> std::io::Result<Verdict> {
         let (theirs, said) = self.theirs(case)?;
         let (ours, found) = self.ours(case);
-        let difference = match (theirs, ours) {
-            (None, None) => return Ok((None, true)),
-            (None, Some(_)) => difference("conf refuses it", said, found),
-            (Some(_), None) => difference("conf takes it", said, found),
-            (Some(theirs), Some(ours)) => {
+        Ok(match (theirs, ours) {
+            (Theirs::Crashed, _) => Verdict::Crashed,
+            (Theirs::Refused, None) => Verdict::Refused,
+            (Theirs::Refused, Some(_)) => difference("conf refuses it", said, found),
+            (Theirs::Made(_), None) => difference("conf takes it", said, found),
+            (Theirs::Made(theirs), Some(ours)) => {
                 let mut pairs = MODES.iter().zip(theirs.into_iter().zip(ours));
                 let found = pairs.find_map(|((mode, _), (theirs, ours))| {
                     if theirs.0 != ours.0 {
@@ -88,13 +104,13 @@ impl Judge {
                     let what = format!("{mode}, savedefconfig");
                     (theirs.1 != ours.1).then(|| difference(&what, theirs.1, ours.1))
                 });
-                return Ok((found, false));
+                found.unwrap_or(Verdict::Same)
             }
-        };
-        Ok((Some(difference), false))
+        })
     }
 
-    fn ours(&self, case: &Case) -> (Made, String) {
+    /// `None` if it is refused; and what is wrong with it.
+    fn ours(&self, case: &Case) -> (Option<Made>, String) {
         let (model, problems) = kconfig::parse(case, KCONFIG, self.dialect);
         let said: Vec<_> = problems.iter().map(|one| format!("{one:?}")).collect();
         if problems.iter().any(|one| one.severity == Severity::Error) {
@@ -109,24 +125,26 @@ impl Judge {
     }
 
     /// What `conf` makes of it, and what it says meanwhile.
-    pub(crate) fn theirs(&self, case: &Case) -> std::io::Result<(Made, String)> {
+    pub(crate) fn theirs(&self, case: &Case) -> std::io::Result<(Theirs, String)> {
         self.lay_out(case)?;
         let mut made = vec![];
         let mut all_said = String::new();
         for (name, mode) in MODES {
-            let (taken, said) = self.conf(name, mode)?;
-            all_said = said;
-            if !taken {
-                return Ok((None, all_said));
+            let ran = self.conf(name, mode)?;
+            all_said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            let written = fs::read_to_string(self.folder.join(".config"));
+            let saved = match ran.status.success() {
+                true => self.run(&["--savedefconfig=defconfig"], None)?,
+                false => ran,
+            };
+            match saved.status.code() {
+                Some(0) => {}
+                Some(_) => return Ok((Theirs::Refused, all_said)),
+                None => return Ok((Theirs::Crashed, all_said)),
             }
-            let written = fs::read_to_string(self.folder.join(".config"))?;
-            let (taken, said) = self.run(&["--savedefconfig=defconfig"], None)?;
-            if !taken {
-                return Ok((None, said));
-            }
-            made.push((written, fs::read_to_string(self.folder.join("defconfig"))?));
+            made.push((written?, fs::read_to_string(self.folder.join("defconfig"))?));
         }
-        Ok((Some(made), all_said))
+        Ok((Theirs::Made(made), all_said))
     }
 
     fn lay_out(&self, case: &Case) -> std::io::Result<()> {
@@ -144,7 +162,7 @@ impl Judge {
         fs::write(self.folder.join("asked"), &case.asked)
     }
 
-    fn conf(&self, name: &str, mode: Mode) -> std::io::Result<(bool, String)> {
+    fn conf(&self, name: &str, mode: Mode) -> std::io::Result<Output> {
         let config = self.folder.join(".config");
         match mode {
             Mode::OldDefault => {
@@ -163,18 +181,17 @@ impl Judge {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the tool's own shell is another crate's")]
-    fn run(&self, args: &[&str], asked: Option<&str>) -> std::io::Result<(bool, String)> {
+    fn run(&self, args: &[&str], asked: Option<&str>) -> std::io::Result<Output> {
         let mut run = Command::new(&self.conf);
         run.args(args).arg(KCONFIG).current_dir(&self.folder).env_clear();
         run.env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
         if let Some(asked) = asked {
             run.env("KCONFIG_ALLCONFIG", asked);
         }
-        let out = run.output()?;
-        Ok((out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned()))
+        run.output()
     }
 }
 
-fn difference(what: &str, theirs: String, ours: String) -> Difference {
-    Difference { what: what.to_owned(), theirs, ours }
+fn difference(what: &str, theirs: String, ours: String) -> Verdict {
+    Verdict::Differs(Difference { what: what.to_owned(), theirs, ours })
 }

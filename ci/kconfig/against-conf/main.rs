@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-use judge::{Case, Difference, Judge};
+use judge::{Case, Difference, Judge, Verdict};
 use rng::Rng;
 use shrink::shrink;
 use tree::Tree;
@@ -85,7 +85,7 @@ fn random(
         let judge = tally.judge;
         let differs = |tree: &Tree| {
             let now = judge.compare(&tree.case());
-            now.is_ok_and(|(now, _)| now.is_some_and(|now| now.is_like(&difference)))
+            matches!(now, Ok(Verdict::Differs(now)) if now.is_like(&difference))
         };
         tally.show(&format!("tree {number}"), &shrink(tree, differs).case());
         if tally.differ == MOST {
@@ -104,29 +104,36 @@ struct Tally<'j> {
     judge: &'j Judge,
     trees: usize,
     refused: usize,
+    crashed: usize,
     differ: usize,
 }
 
 impl std::fmt::Display for Tally<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Tally { trees, refused, differ, .. } = self;
-        let compared = (trees - refused) * 2 * judge::MODES.len() + refused;
-        write!(f, "{trees} trees, {refused} refused by both, {compared} comparisons, ")?;
-        write!(f, "{differ} trees differ")
+        let Tally { trees, refused, crashed, differ, .. } = self;
+        let compared = (trees - refused - crashed) * 2 * judge::MODES.len() + refused;
+        write!(f, "{trees} trees, {refused} refused by both, {crashed} crash conf, ")?;
+        write!(f, "{compared} comparisons, {differ} trees differ")
     }
 }
 
 impl<'j> Tally<'j> {
     fn new(judge: &'j Judge) -> Self {
-        Tally { judge, trees: 0, refused: 0, differ: 0 }
+        Tally { judge, trees: 0, refused: 0, crashed: 0, differ: 0 }
     }
 
     fn compare(&mut self, case: &Case) -> Result<Option<Difference>, String> {
-        let (difference, refused) = self.judge.compare(case).map_err(|e| e.to_string())?;
         self.trees += 1;
-        self.refused += usize::from(refused);
-        self.differ += usize::from(difference.is_some());
-        Ok(difference)
+        match self.judge.compare(case).map_err(|e| e.to_string())? {
+            Verdict::Same => {}
+            Verdict::Refused => self.refused += 1,
+            Verdict::Crashed => self.crashed += 1,
+            Verdict::Differs(difference) => {
+                self.differ += 1;
+                return Ok(Some(difference));
+            }
+        }
+        Ok(None)
     }
 
     fn show(&self, name: &str, case: &Case) {
@@ -135,7 +142,7 @@ impl<'j> Tally<'j> {
             println!("-- {path}\n{}", start_of(&String::from_utf8_lossy(text)));
         }
         println!("-- asked\n{}", start_of(&case.asked));
-        if let Ok((Some(Difference { what, theirs, ours }), _)) = self.judge.compare(case) {
+        if let Ok(Verdict::Differs(Difference { what, theirs, ours })) = self.judge.compare(case) {
             println!("-- {what}");
             let only = |all: &str, other: &str, sign: char| {
                 let known: HashSet<&str> = other.lines().collect();

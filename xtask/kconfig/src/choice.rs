@@ -150,6 +150,10 @@ impl Nest<'_> {
             return Nested { entry, below: deep(|| self.block(entry)) };
         }
         let mut below = vec![];
+        let parent = self.model[self.model[entry].parent].kind;
+        if matches!(parent, EntryKind::Choice(_)) && !self.model.dialect.members_nest() {
+            return Nested { entry, below };
+        }
         if let EntryKind::Config(symbol) = self.model[entry].kind {
             while list.get(*at).is_some_and(|next| self.follows(entry, symbol, *next)) {
                 below.push(deep(|| self.from(list, at)));

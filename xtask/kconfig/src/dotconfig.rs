@@ -12,6 +12,8 @@ pub(crate) struct Line<'t> {
     pub(crate) symbol: &'t str,
     /// As it is written: a string with its quotes, `n` for `is not set`.
     pub(crate) value: &'t str,
+    /// It is written as `is not set`.
+    pub(crate) is_unset: bool,
 }
 
 /// What a line of a `.config` asks for; `Err` if it says something else.
@@ -20,15 +22,21 @@ pub(crate) fn line(text: &str, dialect: Dialect) -> Result<Option<Line<'_>>, ()>
         return Ok(None);
     }
     if let Some(comment) = text.strip_prefix('#') {
-        let name = comment.strip_prefix(" CONFIG_").and_then(|rest| rest.split_once(' '));
+        let blank = if dialect.unset_lines_are_n() { " " } else { first_character(comment) };
+        let name = comment.strip_prefix(blank).and_then(|rest| rest.strip_prefix("CONFIG_"));
+        let name = name.and_then(|rest| rest.split_once(' '));
         let unset = name.filter(|(_, rest)| {
             let more = rest.strip_prefix("is not set");
             more.is_some_and(|more| more.is_empty() || !dialect.unset_lines_are_exact())
         });
-        return Ok(unset.map(|(symbol, _)| Line { symbol, value: "n" }));
+        return Ok(unset.map(|(symbol, _)| Line { symbol, value: "n", is_unset: true }));
     }
     let (symbol, value) = text.strip_prefix("CONFIG_").and_then(|l| l.split_once('=')).ok_or(())?;
-    Ok(Some(Line { symbol, value }))
+    Ok(Some(Line { symbol, value, is_unset: false }))
+}
+
+fn first_character(text: &str) -> &str {
+    text.char_indices().nth(1).map_or(text, |(end, _)| &text[..end])
 }
 
 impl Config<'_> {
@@ -65,7 +73,10 @@ impl Config<'_> {
         if self.users[symbol.index()].is_set {
             report(Problem::Reassigned { symbol: line.symbol.to_owned() });
         }
-        match self.read_value(symbol, line.value) {
+        let is_ignored =
+            line.is_unset && !known.kind.is_logic() && !self.model.dialect.unset_lines_are_n();
+        let value = if is_ignored { Ok(None) } else { self.read_value(symbol, line.value) };
+        match value {
             Ok(Some(user)) => self.users[symbol.index()] = user,
             Ok(None) => {}
             Err(problem) => return report(problem),

@@ -120,8 +120,7 @@ impl Inherited {
         }
         let parent = model[model[id].parent].kind;
         // What limits a member is its prompt.
-        let is_limited =
-            !(matches!(parent, EntryKind::Choice(_)) && model.dialect.choices_are_bool());
+        let is_limited = !matches!(parent, EntryKind::Choice(_)) || model.dialect.members_nest();
         if model[id].kind == EntryKind::Config(symbol) && is_limited {
             // An entry that depends on nothing widens no other one.
             taken.depends = match (taken.depends, depends) {

@@ -88,6 +88,12 @@ impl Dialect {
         self.kernel >= (6, 10)
     }
 
+    /// Before 6.10 menus showed an entry of a choice that needs the one before it below that one, and
+    /// it was no member.
+    pub(crate) fn members_nest(self) -> bool {
+        self.kernel < (6, 10)
+    }
+
     /// Before 6.9 a choice could have a name.
     pub(crate) fn choices_have_names(self) -> bool {
         self.kernel < (6, 9)
@@ -129,9 +135,15 @@ impl Dialect {
         self.kernel >= (7, 1)
     }
 
-    /// Since 6.12 an operand that is a constant is always eliminated.
+    /// Since 6.11 an operand that is a constant is always eliminated.
     pub(crate) fn constants_are_eliminated(self) -> bool {
-        self.kernel >= (6, 12)
+        self.kernel >= (6, 11)
+    }
+
+    /// Since 6.8, and in later releases of 6.1, `# CONFIG_A is not set` is read as `CONFIG_A=n` is.
+    /// Before, any character stood for the blank, and a number or string did not mind.
+    pub(crate) fn unset_lines_are_n(self) -> bool {
+        self.kernel >= (6, 8) || self.kernel == (6, 1)
     }
 
     /// Since 6.8 `# CONFIG_A is not set` is such a line only if nothing follows.

@@ -122,7 +122,7 @@ impl Simplifier {
         simple
     }
 
-    /// As since 6.12: each half of its own, then one with the other.
+    /// As since 6.11: each half of its own, then one with the other.
     fn eliminate_by_halves(&mut self, model: &mut Model, expr: ExprId) -> ExprId {
         let mut simple = expr;
         while let Some(join) = Join::of(model.expr(simple)) {
@@ -141,7 +141,7 @@ impl Simplifier {
     }
 }
 
-/// As before 6.12: all operands with all others. Constants stay where no two could be joined.
+/// As before 6.11: all operands with all others. Constants stay where no two could be joined.
 fn eliminate_by_pairs(model: &mut Model, expr: ExprId) -> ExprId {
     let mut simple = expr;
     loop {
