@@ -215,7 +215,10 @@ impl<'a> Kconfigs<'a> {
         let errors: Vec<&Diagnostic> = problems.iter().filter(is_error).collect();
         let drawn = |one: &&Diagnostic| bad_kconfig(&kconfig, one);
         let drawn_all: Vec<BadInput> = errors.iter().map(drawn).collect();
-        let Some(unknown) = errors.iter().find(|one| may_be_newer(&one.problem)).map(drawn) else {
+        // What the tree itself objects to, no conf goes on after.
+        let is_refused = errors.iter().any(|one| matches!(one.problem, Problem::Said { .. }));
+        let mut unknown = errors.iter().filter(|one| !is_refused && may_be_newer(&one.problem));
+        let Some(unknown) = unknown.next().map(drawn) else {
             BadInputs::none(drawn_all)
                 .with_context(|| format!("failed to read the Kconfig files of {}", tree.dir))?;
             kept::write(&path, &host.basis.borrow(), &kconfig.model)?;
@@ -252,7 +255,6 @@ fn may_be_newer(problem: &Problem) -> bool {
         Problem::NoFile { .. }
             | Problem::SourcesItself { .. }
             | Problem::RecursiveVariable { .. }
-            | Problem::Said { .. }
             | Problem::ShellFailed { .. }
     )
 }
