@@ -1,6 +1,5 @@
 //! `history.toml`: what a symbol was called before, when it came and when it went.
 
-mod releases;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +11,8 @@ use vmm_kernel::Arch;
 
 use crate::diag::BadInput;
 use crate::fragment::{HISTORY as FILE, config_line};
-use crate::source::KernelVersion;
+use crate::source::{KernelVersion, Releases};
 use crate::workspace::Workspace;
-
-use releases::Releases;
 
 /// One entry; at least one of `was`, `was_not`, `since`, `until` and `vendor` is there.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -101,6 +98,16 @@ impl Entry {
     }
 }
 
+/// What asks by a name for what `value` asks by one of the opposite sense. Nothing but y and n has
+/// an opposite.
+pub(crate) fn opposite(value: &str) -> Option<&'static str> {
+    match value {
+        "y" => Some("n"),
+        "n" => Some("y"),
+        _ => None,
+    }
+}
+
 /// A symbol that is asked for where the tools can, and what it costs where they cannot.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -113,16 +120,6 @@ pub(crate) struct ByTools {
     #[expect(dead_code, reason = "read by people; demanding it keeps guesses out")]
     #[serde(skip_serializing)]
     evidence: String,
-}
-
-/// What asks by a name for what `value` asks by one of the opposite sense. Nothing but y and n has
-/// an opposite.
-pub(crate) fn opposite(value: &str) -> Option<&'static str> {
-    match value {
-        "y" => Some("n"),
-        "n" => Some("y"),
-        _ => None,
-    }
 }
 
 /// `6.9`, as people and history files say it, not `6.9.0`.

@@ -291,6 +291,10 @@ mod tests {
             ("HEX=31", "y"),
             ("S=\"x\" && S!='y'", "y"),
             ("64BIT", "n"),
+            ("N if A", "n"),
+            ("N if M", "n"),
+            ("M if A", "m"),
+            ("N if N || HZ=100", "y"),
             ("y", "y"),
             ("'yes' || HZ || S", "n"),
         ] {
@@ -306,6 +310,7 @@ mod tests {
         };
         assert_eq!(faults("A && N && !A && M"), "N A M");
         assert_eq!(faults("A || N"), "");
+        assert_eq!(faults("N if A && M"), "N A M");
         assert_eq!(faults("(N || HZ<100) && A"), "N HZ");
         assert_eq!(faults("!(A && N || A)"), "A");
         assert_eq!(parse("A && 64BIT=y && HZ<100 && A").symbols(), ["A", "64BIT", "HZ"]);
@@ -321,6 +326,7 @@ mod tests {
         };
         assert_eq!(ways("A && N && O"), "N=y O=y");
         assert_eq!(ways("A && (N || O)"), "N=y | O=y");
+        assert_eq!(ways("N if A"), "N=y | A=n");
         assert_eq!(ways("!A && HZ=100 && S=\"z\""), "A=n HZ=100 S=\"z\"");
         assert_eq!(ways("!(A || M)"), "A=n M=n");
         assert_eq!(ways("N && !N"), "");
@@ -337,6 +343,8 @@ mod tests {
             " ",
             "A &&",
             "A B",
+            "A if",
+            "if A",
             "(A",
             "A)",
             "= A",

@@ -225,6 +225,14 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// Skips what is a help text, if there is one: none begins without an indent.
+    pub(crate) fn skip_help(&mut self) {
+        let first = self.rest().lines().find(|line| !line.trim().is_empty());
+        if first.is_some_and(|line| line.starts_with([' ', '\t'])) {
+            self.help();
+        }
+    }
+
     /// Skips a help text, which ends before the first line that is indented less than its first one.
     /// Returns its lines, from the first to before the second, and whether it says anything.
     pub(crate) fn help(&mut self) -> (u32, u32, bool) {

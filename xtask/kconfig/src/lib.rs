@@ -114,6 +114,11 @@ impl Dialect {
         self.kernel >= (6, 13)
     }
 
+    /// Since 7.2 a symbol that has several entries stands in a defconfig once.
+    pub(crate) fn defconfigs_have_no_repeats(self) -> bool {
+        self.kernel >= (7, 2)
+    }
+
     /// Since 6.18: `transitional`, for symbols that are only read.
     pub(crate) fn has_transitional(self) -> bool {
         self.kernel >= (6, 18)
@@ -144,8 +149,13 @@ impl Dialect {
 /// own tools would refuse the tree.
 pub fn parse(host: &dyn Host, root: &str, dialect: Dialect) -> (Model, Vec<Diagnostic>) {
     let (mut model, mut diagnostics) = parse::parse(host, root, dialect);
-    finalize::finalize(&mut model, &mut diagnostics);
-    diagnostics.extend(cycle::find(&model));
+    let mut of_whole = vec![];
+    finalize::finalize(&mut model, &mut of_whole);
+    // What was not read to its end is not judged as a whole.
+    if !diagnostics.last().is_some_and(|last| last.problem.is_fatal()) {
+        of_whole.extend(cycle::find(&model));
+        diagnostics.append(&mut of_whole);
+    }
     (model, diagnostics)
 }
 

@@ -95,7 +95,9 @@ impl Config<'_> {
             if written[symbol.index()] || !self.is_written(symbol) {
                 continue;
             }
-            written[symbol.index()] = true;
+            // Where only the mark is taken off, settling a choice may put it on again.
+            written[symbol.index()] = self.model.dialect.defconfigs_have_no_repeats();
+            self.state[symbol.index()].write = false;
             if self.is_changeable(symbol) && !self.is_default(symbol) {
                 self.line(symbol, &mut out);
             }

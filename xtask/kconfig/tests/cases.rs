@@ -1,5 +1,6 @@
-//! Small trees with what `conf` makes of them (`tests/data/ok`; ci/kconfig/cases.sh asks it again), and
-//! broken ones with what is said of them (`tests/data/err`).
+//! Small trees with what `conf` of some kernels makes of them (`tests/data/ok`; ci/kconfig/agree.sh
+//! asks it again), and broken ones with what is said of them (`tests/data/err`; in the language of
+//! the version in their file `kernel`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -38,9 +39,12 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// In the order of the expected file.
-const MODES: [Mode; 5] =
-    [Mode::AllNo, Mode::AllYes, Mode::AllMod, Mode::AllDefault, Mode::OldDefault];
+/// Of a name like `6.12` or `6.12.expected`.
+fn dialect(name: &str) -> Dialect {
+    let numbers: Vec<u32> = name.split('.').map_while(|part| part.trim().parse().ok()).collect();
+    let [version, level] = numbers[..] else { panic!("{name} begins with no version") };
+    Dialect::of(version, level)
+}
 
 fn all_modes(case: &Path, dialect: Dialect) -> String {
     let asked = std::fs::read_to_string(case.join("asked")).unwrap();
@@ -50,8 +54,7 @@ fn all_modes(case: &Path, dialect: Dialect) -> String {
     // One that was kept is as good as one that was just read.
     let model = kconfig::Model::from_bytes(&model.to_bytes()).unwrap();
     let mut text = String::new();
-    for mode in MODES {
-        let name = Mode::NAMES.iter().find(|(_, named)| *named == mode).unwrap().0;
+    for (name, mode) in Mode::NAMES {
         let (mut config, _) = Config::resolve(&model, mode, Some(&asked));
         let written = config.dot_config();
         let (mut config, _) = Config::resolve(&model, Mode::OldDefault, Some(&written));
@@ -64,16 +67,18 @@ fn all_modes(case: &Path, dialect: Dialect) -> String {
 fn small_trees_come_out_as_conf_makes_them() {
     let mut wrong = vec![];
     for case in cases("ok") {
-        for (name, dialect) in [("modern", Dialect::of(6, 12)), ("classic", Dialect::of(6, 1))] {
-            let Ok(expected) = std::fs::read_to_string(case.join(format!("{name}.expected")))
-            else {
-                continue;
-            };
-            let got = all_modes(&case, dialect);
+        let files = case.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> =
+            files.filter(|file| file.extension().is_some_and(|e| e == "expected")).collect();
+        files.sort();
+        assert!(!files.is_empty(), "{}: nothing is expected of it", case.display());
+        for file in files {
+            let expected = std::fs::read_to_string(&file).unwrap();
+            let got = all_modes(&case, dialect(file.file_name().unwrap().to_str().unwrap()));
             if got != expected {
                 let lines = got.lines().zip(expected.lines());
                 let first = lines.enumerate().find(|(_, (got, expected))| got != expected);
-                wrong.push(format!("{} {name}: {first:?}", case.display()));
+                wrong.push(format!("{}: {first:?}", file.display()));
             }
         }
     }
@@ -84,13 +89,15 @@ fn small_trees_come_out_as_conf_makes_them() {
 fn broken_trees_are_told_with_their_place() {
     let mut wrong = vec![];
     for case in cases("err") {
-        let (model, problems) =
-            kconfig::parse(&Folder(case.clone()), "Kconfig", Dialect::of(6, 12));
+        let kernel = std::fs::read_to_string(case.join("kernel"));
+        let dialect = dialect(kernel.as_deref().unwrap_or("6.12"));
+        let (model, problems) = kconfig::parse(&Folder(case.clone()), "Kconfig", dialect);
         assert!(!problems.is_empty(), "{}: nothing is wrong with it", case.display());
         let mut got = String::new();
         for problem in &problems {
             let (path, line) = (model.path(problem.location.file), problem.location.line);
-            writeln!(got, "{path}:{line}: {:?}", problem.problem).unwrap();
+            let severity = problem.severity;
+            writeln!(got, "{path}:{line}: {severity:?}: {:?}", problem.problem).unwrap();
         }
         // Whatever it is, it has values.
         Config::resolve(&model, Mode::AllYes, None).0.dot_config();

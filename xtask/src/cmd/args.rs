@@ -217,7 +217,7 @@ impl SourceArgs {
             from: Some(pin.from()),
             suite: pin.suite().map(str::to_owned),
             why: settled.why,
-            patches: pin.patch_names()?,
+            patches: source::state(&sources, &pin, &cache)?.patches,
             left_out: self.no_patch.clone(),
             name: pin.name,
         })

@@ -127,9 +127,8 @@ fn past_of(
     dot_config: &str,
 ) -> Option<Past> {
     let set = values(dot_config);
-    history
-        .left_by_tools(symbol, |name| set.contains_key(name))
-        .or_else(|| history.translate(symbol, arch, version, |_| false))
+    let past = history.translate(symbol, arch, version, |_| false);
+    past.or_else(|| history.left_by_tools(symbol, |name| set.contains_key(name)))
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.

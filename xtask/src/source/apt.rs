@@ -1,6 +1,7 @@
 //! What apt knows of a package: by the host's own lists, by fresh ones, or by those of another suite on
 //! the host's mirror. None of it needs root, or changes anything of the host's.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -19,6 +20,25 @@ pub(super) const DOWNLOAD: Duration = Duration::from_secs(3600);
 
 /// What Debian signs all its suites with (the package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// What is pinned is on no mirror that this host is configured with; the text says what is not where.
+#[derive(Debug)]
+pub(crate) struct NotCarried(String);
+
+impl fmt::Display for NotCarried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotCarried {}
+
+impl NotCarried {
+    /// Whether an error comes of that.
+    pub(crate) fn is_cause_of(error: &anyhow::Error) -> bool {
+        error.chain().any(|cause| cause.is::<NotCarried>())
+    }
+}
 
 /// Whether this host has apt.
 pub(super) fn is_here(shell: &Shell) -> bool {
@@ -42,13 +62,13 @@ impl Offer {
     }
 
     /// The error that there is no version at all.
-    pub(super) fn nothing(&self, package: &str) -> anyhow::Error {
-        match &self.lists.of {
-            None => anyhow!("apt knows no version of package {package}"),
+    pub(super) fn nothing(&self, package: &str) -> NotCarried {
+        NotCarried(match &self.lists.of {
+            None => format!("apt knows no version of package {package}"),
             Some((suite, mirror)) => {
-                anyhow!("suite {suite} at {mirror} carries no package {package}")
+                format!("suite {suite} at {mirror} carries no package {package}")
             }
-        }
+        })
     }
 
     pub(super) fn is_newer(&self, version: &str, other: &str) -> bool {
@@ -109,13 +129,15 @@ impl Lists {
         let lists = Lists { options, of: Some((suite.to_owned(), mirror.clone())) };
         let what = format!("reading the package list of {suite}");
         let updated = lists.update(shell, progress, what)?;
-        succeeded(updated, || {
-            format!("failed to read the package list of suite {suite} at {mirror}")
-        })
-        .hint(|| {
-            "a suite moves to Debian's archive some time after its support ends: if this one has, \
-                 name another in sources.toml"
-        })?;
+        let failed = || format!("failed to read the package list of suite {suite} at {mirror}");
+        if updated.stderr.contains("does not have a Release file") {
+            let lacks = NotCarried(format!("{mirror} has no suite {suite}"));
+            return Err(anyhow!(lacks).context(failed())).hint(|| {
+                "suites are called as trixie-backports is, and move to Debian's archive some time after \
+                 their support has ended"
+            });
+        }
+        succeeded(updated, failed)?;
         Ok(lists)
     }
 
@@ -205,8 +227,8 @@ pub(super) fn succeeded(done: Finished, what: impl Fn() -> String) -> Result<Fin
         return Ok(done);
     }
     // apt's last error says what was the matter.
-    let errors = done.stderr.lines().filter(|line| line.starts_with("E:"));
-    let last = errors.last().or_else(|| done.stderr.trim_end().lines().last());
+    let mut errors = done.stderr.lines().filter(|line| line.starts_with("E:"));
+    let last = errors.next_back().or_else(|| done.stderr.trim_end().lines().last());
     let said = last.unwrap_or("it said nothing").to_owned();
     Err(anyhow!(said).context(format!("{}: {}", what(), done.how())))
 }

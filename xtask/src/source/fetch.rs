@@ -93,7 +93,7 @@ pub(crate) fn fetch(
 pub(super) struct FetchPlan<'a> {
     pin: &'a Pin,
     cache: &'a Utf8Path,
-    /// Those to apply.
+    /// Those to apply, of kernels of all versions.
     patches: Patches,
     /// Hash of all patches of the pin: the lock knows nothing of what one run leaves out.
     pinned_patches: Option<String>,
@@ -159,14 +159,23 @@ impl<'a> FetchPlan<'a> {
             name: self.pin.name.clone(),
             version: locked.version.clone(),
             sha256: locked.sha256.clone(),
-            patches: self.patches.records(),
+            patches: self.patches.of_release(&locked.version).records(),
         })
+    }
+
+    pub(super) fn patch_names(&self) -> Vec<String> {
+        let locked = self.locked.as_ref().map(|locked| locked.version.clone());
+        let version = locked.or_else(|| self.pin.provider.version());
+        let patches = version.map(|version| self.patches.of_release(&version));
+        let names = patches.as_ref().unwrap_or(&self.patches).names();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// Name of the tree in the cache. A version of Debian's may have a colon, which kbuild refuses.
     fn tree_name(&self, version: &str) -> String {
+        let patches = self.patches.of_release(version).sha256();
         let version = version.replace(':', "_");
-        match self.patches.sha256() {
+        match patches {
             Some(hash) => format!("{}-{version}-{}", self.pin.name, &hash[..8]),
             None => format!("{}-{version}", self.pin.name),
         }
@@ -180,10 +189,11 @@ impl<'a> FetchPlan<'a> {
             return Ok(None);
         }
         let stored = store::find(self.cache, &self.tree_name(&locked.version))?;
+        let patches = self.patches.of_release(&locked.version).records();
         Ok(stored.filter(|stored| {
             stored.record.sha256 == locked.sha256
                 && stored.record.from == locked.from
-                && stored.record.patches == self.patches.records()
+                && stored.record.patches == patches
         }))
     }
 
@@ -194,10 +204,11 @@ impl<'a> FetchPlan<'a> {
     /// A tree that is there although the lock does not name it, such as after a change of branch.
     fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
         let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
+        let patches = self.patches.of_release(&choice.version).records();
         let wanted = self.pin.provider.sha256().or(self.locked_sha256(&choice.version));
         Ok(stored.filter(|stored| {
             stored.record.from == self.pin.from()
-                && stored.record.patches == self.patches.records()
+                && stored.record.patches == patches
                 && wanted.is_none_or(|sha256| sha256 == stored.record.sha256)
         }))
     }
@@ -221,17 +232,20 @@ impl<'a> FetchPlan<'a> {
             (Provider::Debian(package), Supply::Apt(offer)) => {
                 debian::obtain(shell, progress, package, version, offer, scratch)
             }
-            (Provider::Debian(package), _) => {
+            (Provider::Debian(package), Supply::Snapshot { why }) => {
                 let sha256 = self.locked_sha256(version).unwrap_or_default();
                 let wanted =
                     snapshot::Wanted { package, version, sha256, said_by: self.lock.path() };
                 snapshot::obtain(shell, progress, &self.snapshot, wanted, store.dir(), scratch)
-                    .hint(|| "without --locked, what the package mirror has is taken and recorded")
+                    .with_context(|| why.clone())
+                    .hint(|| "without --locked, what can be had here is taken and recorded")
             }
             (Provider::KernelOrg { mirror, .. }, Supply::Release(listed)) => {
                 kernel_org::obtain(shell, progress, mirror, listed, store.dir())
             }
-            (Provider::KernelOrg { .. }, _) => Err(anyhow!("no release was chosen")),
+            (Provider::Debian(_) | Provider::KernelOrg { .. }, _) => {
+                Err(anyhow!("nothing was chosen to fetch"))
+            }
             (Provider::Tarball { from, sha256 }, _) => {
                 tarball::obtain(shell, progress, from, (sha256, "sources.toml"), store.dir())
             }
@@ -274,8 +288,9 @@ impl<'a> FetchPlan<'a> {
         let mut listing = listing?;
         let sha256 = archive.sha256.clone().unwrap_or_else(|| listing.sha256());
         self.check_content(&archive.version, &sha256)?;
-        if !self.patches.is_empty() {
-            self.patches.apply(shell, progress, &unpacked)?;
+        let patches = self.patches.of_release(&archive.version);
+        if !patches.is_empty() {
+            patches.apply(shell, progress, &unpacked)?;
             listing = Listing::of_folder(shell, progress, &unpacked)?;
         }
         let record = Record {
@@ -283,7 +298,7 @@ impl<'a> FetchPlan<'a> {
             from: self.pin.from(),
             version: archive.version.clone(),
             sha256,
-            patches: self.patches.records(),
+            patches: patches.records(),
             kernel_version: String::new(),
             files: 0,
             listing_sha256: String::new(),

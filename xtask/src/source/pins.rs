@@ -115,7 +115,7 @@ impl Pin {
         &self.left_out
     }
 
-    /// Names of the patches that are applied, in order.
+    /// Names of the patches that are applied to a kernel of one version or another, in order.
     pub(crate) fn patch_names(&self) -> Result<Vec<String>> {
         let patches = self.all_patches()?.without(&self.left_out);
         Ok(patches.names().into_iter().map(str::to_owned).collect())

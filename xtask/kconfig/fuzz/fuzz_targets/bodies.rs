@@ -22,8 +22,8 @@ impl Host for One<'_> {
     }
 }
 
-fn dialects() -> [Dialect; 2] {
-    [Dialect::of(6, 1), Dialect::of(6, 12)]
+fn dialects() -> [Dialect; 4] {
+    [Dialect::of(5, 10), Dialect::of(6, 1), Dialect::of(6, 12), Dialect::of(7, 3)]
 }
 
 fn model(text: &[u8], dialect: Dialect) -> Model {

@@ -8,6 +8,7 @@ use crate::expr::{Expr, ExprId};
 use crate::host::Host;
 use crate::lexer::{Lexer, Statement, Token};
 use crate::model::{Model, SymbolId};
+use crate::simplify::is_n;
 
 /// Parentheses and `!` inside of each other.
 const DEEPEST: usize = 500;
@@ -22,7 +23,8 @@ pub(crate) fn expression_alone(host: &dyn Host, text: &str) -> (Model, ExprId, V
     let mut root = ExprId::Y;
     if let Some((_, Statement::Tokens(tokens))) = &statement {
         let mut tokens = Tokens::new(tokens);
-        root = parser.condition(&mut tokens);
+        tokens.keyword("if");
+        root = parser.dependency(&mut tokens);
         if !tokens.at_end() {
             parser.report(Problem::Malformed { word: text.trim().to_owned() });
         }
@@ -42,6 +44,17 @@ impl Parser<'_> {
             self.report(problem);
             ExprId::Y
         })
+    }
+
+    /// What stands after `depends on`.
+    pub(super) fn dependency(&mut self, tokens: &mut Tokens<'_, '_>) -> ExprId {
+        let condition = self.expression(tokens);
+        if !self.model.dialect.depends_have_conditions() || !tokens.keyword("if") {
+            return condition;
+        }
+        let only_if = self.expression(tokens);
+        let unless = is_n(&mut self.model, only_if);
+        self.model.exprs.intern(Expr::Or(condition, unless))
     }
 
     /// `if EXPRESSION`, or nothing.

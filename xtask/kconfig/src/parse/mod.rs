@@ -173,7 +173,7 @@ impl Parser<'_> {
             self.report(Problem::Misplaced { word: keyword.to_owned() });
         }
         if keyword == "help" {
-            lexer.help();
+            lexer.skip_help();
         }
     }
 

@@ -9,7 +9,6 @@ use crate::diagnostic::{Expected, Problem};
 use crate::expr::ExprId;
 use crate::lexer::Lexer;
 use crate::model::{DefaultValue, EntryId, EntryKind, Prompt, Range, Select, SymbolId, Type};
-use crate::simplify::is_n;
 
 const OF_CONFIG: [&str; 18] = [
     "bool",
@@ -105,12 +104,7 @@ impl Parser<'_> {
                 if !tokens.keyword("on") {
                     return Err(Problem::Expected { what: Expected::On });
                 }
-                let mut condition = self.expression(tokens);
-                if self.model.dialect.depends_have_conditions() && tokens.keyword("if") {
-                    let only_if = self.expression(tokens);
-                    let unless = is_n(&mut self.model, only_if);
-                    condition = self.model.exprs.or(condition, unless);
-                }
+                let condition = self.dependency(tokens);
                 let here = self.here;
                 self.model[entry].conditions.push((condition, here));
             }

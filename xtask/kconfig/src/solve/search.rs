@@ -108,11 +108,12 @@ impl<'a, 'm> Search<'a, 'm> {
         // Without modules, m is no value to ask for.
         let value = if self.config.kind(symbol) == Type::Bool { Y } else { value };
         let mut best = None;
-        if self.may_ask(symbol, value) && !known.prompts.is_empty() {
+        let can_be_asked = known.transitional || !known.prompts.is_empty();
+        if self.may_ask(symbol, value) && can_be_asked {
             let seen = self.visible(symbol, value);
             keep(&mut best, seen.and_then(|s| union(s, one(symbol, value.as_str().to_owned()))));
         }
-        for reverse in &known.selected_by {
+        for reverse in known.selected_by.iter().filter(|_| !known.transitional) {
             let by = self.at_least(reverse.by, value);
             let both = by.and_then(|by| union(by, self.make(reverse.condition, value)?));
             keep(&mut best, both);
@@ -132,7 +133,9 @@ impl<'a, 'm> Search<'a, 'm> {
         let model = self.config.model;
         let known = &model[symbol];
         let mut lines = Lines::new();
-        for reverse in &known.selected_by {
+        // What selects a transitional symbol does nothing to it.
+        let selects = known.selected_by.iter().filter(|_| !known.transitional);
+        for reverse in selects {
             let condition = self.config.expr(reverse.condition);
             self.config.calc(reverse.by);
             if self.config.state[reverse.by.index()].tri.min(condition) <= value {
@@ -178,6 +181,9 @@ impl<'a, 'm> Search<'a, 'm> {
 
     /// Makes one of the symbol's prompts seen.
     fn visible(&mut self, symbol: SymbolId, value: Tristate) -> Option<Lines> {
+        if self.config.model[symbol].transitional {
+            return Some(Lines::new());
+        }
         let mut best = None;
         for prompt in &self.config.model[symbol].prompts {
             let seen = self.make(prompt.condition, value);

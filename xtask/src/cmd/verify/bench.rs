@@ -41,8 +41,8 @@ enum Origin {
     Folder(Tree),
     /// The pins of the conf dir, the one that is meant, and what it comes to.
     Pinned {
-        sources: Sources,
-        pin: Pin,
+        sources: Box<Sources>,
+        pin: Box<Pin>,
         record: SourceRecord,
     },
 }
@@ -191,8 +191,9 @@ impl Origin {
                 let cache = cache(workspace);
                 let pin = sources.pin(Some(name))?;
                 let all = locked(&sources, pin, &cache)?.patches;
-                let pin = pin.without(&left_out(&recorded.patches, &all, &pin.patch_names()?))?;
+                let pin = pin.without(&left_out(&recorded.patches, &all))?;
                 let record = locked(&sources, &pin, &cache)?;
+                let (sources, pin) = (Box::new(sources), Box::new(pin));
                 Ok(Origin::Pinned { sources, pin, record })
             }
         }

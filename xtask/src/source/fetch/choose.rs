@@ -24,7 +24,9 @@ pub(super) enum Supply {
     Pinned,
     Apt(Offer),
     /// Debian's archive of what its mirrors have no more.
-    Snapshot,
+    Snapshot {
+        why: String,
+    },
     /// kernel.org, whose signed list was asked.
     Release(Listed),
 }
@@ -78,7 +80,8 @@ impl FetchPlan<'_> {
         let snapshot = |gone: &str| {
             progress.say(format!("{gone}: asking {}", self.snapshot));
             let version = self.locked.as_ref().map(|locked| locked.version.clone());
-            Choice { version: version.unwrap_or_default(), supply: Supply::Snapshot }
+            let supply = Supply::Snapshot { why: gone.to_owned() };
+            Choice { version: version.unwrap_or_default(), supply }
         };
         let demanded = self.locked.as_ref().filter(|_| wanted == Wanted::Locked);
         let offer = match self.offer(shell, progress, package, scratch, wanted) {
@@ -87,7 +90,9 @@ impl FetchPlan<'_> {
                 shell.check_interrupt()?;
                 return Ok(Chosen::This(snapshot(&format!("{error:#}"))));
             }
-            Err(error) => return Err(error).hint(|| self.other_sources()),
+            Err(error) => {
+                return Err(error.context(self.failed())).hint(|| self.other_sources());
+            }
         };
         if let Some(locked) = demanded.filter(|locked| !offer.has(&locked.version)) {
             let has = match &offer.versions[..] {
@@ -104,7 +109,7 @@ impl FetchPlan<'_> {
                 Some(pin) if package.suite.is_none() => {
                     Ok(Chosen::Instead(pin.clone(), nothing.to_string()))
                 }
-                _ => Err(nothing).hint(|| self.other_sources()),
+                _ => Err(nothing).with_context(|| self.failed()).hint(|| self.other_sources()),
             };
         }
         let version = self.version(progress, &package.name, &offer, wanted)?;
@@ -115,14 +120,15 @@ impl FetchPlan<'_> {
     fn other_sources(&self) -> String {
         let otherwise =
             "pin another package or suite in sources.toml, or give a tree with --kernel-dir";
-        match &self.substitute {
-            Some(pin) => format!(
-                "--source {} takes {} of kernel.org; or {otherwise}",
-                pin.name,
-                pin.from().trim_start_matches("kernel.org:")
-            ),
-            None => otherwise.to_owned(),
-        }
+        let locked = self
+            .locked
+            .as_ref()
+            .map(|locked| format!("--locked takes {} from {}; ", locked.version, self.snapshot));
+        let substitute = self
+            .substitute
+            .as_ref()
+            .map(|pin| format!("--source {} takes {}; ", pin.name, pin.from()));
+        [locked, substitute, Some(format!("or {otherwise}"))].into_iter().flatten().collect()
     }
 
     /// The host's package lists may be of any age, and a mirror keeps no version that they name: so

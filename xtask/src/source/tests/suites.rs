@@ -79,12 +79,14 @@ fn what_a_mirror_does_not_carry_is_said_plainly() {
     let (error, hint) = refusal(&place);
     let expected = "failed to read the package list of suite trixe at http://m";
     assert!(error.contains(expected), "{error}");
-    assert!(error.contains("does not have a Release file"), "{error}");
-    assert!(hint.contains("a suite moves to Debian's archive"), "{hint}");
+    assert!(error.contains("http://m has no suite trixe"), "{error}");
+    assert!(hint.contains("as trixie-backports is") && hint.contains("p+kernel.org"), "{hint}");
+    let error = place.fetch(false).unwrap_err();
+    assert!(super::super::NotCarried::is_cause_of(&error));
     pin(&place, "linux-source-7.9", "trixie-backports");
     let (error, hint) = refusal(&place);
     let expected = "suite trixie-backports at http://m carries no package linux-source-7.9";
     assert!(error.contains(expected), "{error}");
-    assert!(hint.contains("--source p+kernel.org takes 7.9.x of kernel.org"), "{hint}");
+    assert!(hint.contains("--source p+kernel.org takes kernel.org:7.9.x; or"), "{hint}");
     assert!(place.cached().is_empty());
 }
