@@ -101,12 +101,15 @@ pub(crate) struct Kconfigs<'a> {
     tree: &'a Tree,
     work: &'a Utf8Path,
     read: RefCell<BTreeMap<KbuildArch, Resolver<'a>>>,
+    /// With the linker that the tree accepts, by the one that was found.
+    accepted: RefCell<BTreeMap<KbuildArch, KbuildArch>>,
     told: Cell<bool>,
 }
 
 impl<'a> Kconfigs<'a> {
     pub(crate) fn new(shell: &'a Shell, tree: &'a Tree, work: &'a Utf8Path) -> Self {
-        Kconfigs { shell, tree, work, read: RefCell::default(), told: Cell::default() }
+        let (read, accepted, told) = Default::default();
+        Kconfigs { shell, tree, work, read, accepted, told }
     }
 
     /// The tree's version.
@@ -151,7 +154,17 @@ impl<'a> Kconfigs<'a> {
     /// # Errors
     /// As there.
     pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
-        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
+        self.of(&self.accepted(toolchain)?)
+    }
+
+    fn accepted(&self, toolchain: &Toolchain) -> Result<KbuildArch> {
+        let found = toolchain.kbuild_arch();
+        if let Some(known) = self.accepted.borrow().get(&found) {
+            return Ok(known.clone());
+        }
+        let accepted = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
+        self.accepted.borrow_mut().insert(found, accepted.clone());
+        Ok(accepted)
     }
 
     /// For these tools, with the linker that the tree accepts: see [`Kconfigs::resolver`].
@@ -163,8 +176,7 @@ impl<'a> Kconfigs<'a> {
         progress: Progress,
         toolchain: &Toolchain,
     ) -> Result<Resolver<'a>> {
-        let arch = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
-        self.resolver(progress, &arch)
+        self.resolver(progress, &self.accepted(toolchain)?)
     }
 
     fn read(&self, arch: &KbuildArch) -> Result<Resolver<'a>> {
