@@ -11,7 +11,7 @@ use kconfig::{Config, Diagnostic, Dialect, Mode, Problem, Severity};
 use vmm_kernel::Arch;
 
 use super::answers::Answers;
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::host::{DEADLINE, TreeHost};
 use super::kept::{self, Basis};
 use super::own_conf::OwnConf;
@@ -195,7 +195,9 @@ impl<'a> Kconfigs<'a> {
         let there = folder.join("run");
         std::fs::create_dir_all(&there)
             .with_context(|| format!("failed to create folder {there}"))?;
-        let name = hash::of_bytes(format!("{}\n{:?}", tree.dir, arch.arguments()));
+        // cargo and rustup have a PATH of their own for what they run.
+        let path = environment::path();
+        let name = hash::of_bytes(format!("{}\n{:?}\n{path}", tree.dir, arch.arguments()));
         let kept = |what: &str| folder.join(format!("{}.{what}", &name[..16]));
         let path = kept("model");
         let environment = Environment::of(shell, tree, arch, &kept("environment"))?;
