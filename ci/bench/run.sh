@@ -4,6 +4,13 @@
 # stays clean for both), and the tree's own conf without anything around it.
 #
 #   ci/bench/run.sh [--no-cold | --four [--lists DIR]] [TREE]
+#   ci/bench/run.sh --check [TREE...]
+#
+# --check builds nothing and takes several trees, left out all pinned sources: `check` of every list and overlay on
+# all of them at once, with all known that it keeps, beside merge_config.sh called for the same lists on the same
+# trees, whose conf is built already; merge_config.sh of each tree by itself, since that of 7.x is in awk and
+# faster, beside `check` on that one; and of each tree the first look, with nothing
+# known, beside `make allnoconfig` in a fresh folder, which builds conf.
 #
 # TREE is an unpacked, clean Linux tree; left out, it is the default pinned source. --no-cold leaves
 # out the two whole builds, and with them all that needs one; --four takes four kernels instead, micro and
@@ -15,12 +22,19 @@ cd "$(dirname "$0")/../.."
 
 what=one lists=fragments
 case ${1:-} in
---no-cold | --four) what=${1#--} && shift ;;
+--no-cold | --four | --check) what=${1#--} && shift ;;
 esac
 if [ $what = four ] && [ "${1:-}" = --lists ]; then lists=$2 && shift 2; fi
 cargo xtask --version >/dev/null
+if [ $what = check ] && [ $# -eq 0 ]; then
+    for pin in $(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml); do
+        set -- "$@" "$(cargo xtask source fetch "$pin" 2>/dev/null)"
+    done
+fi
 [ $# -gt 0 ] || cargo xtask source fetch >&2
 tree=$(realpath "${1:-$(cargo xtask source path)}")
+trees=()
+for one in "$@"; do trees+=("$(realpath "$one")"); done
 
 builds() { find target/guest-kernel/build -mindepth 2 -maxdepth 2 2>/dev/null | sort || true; } # None in a fresh checkout.
 staged=$(for image in bin/vmlinux.bin bin/{stratovirt,qemu}-{x86_64,aarch64}/vmlinux.bin; do echo $image $image.json; done)
@@ -86,6 +100,42 @@ script_four() {
     done
 }
 
+check_all() { # A list that does not come out on a tree is no failure here.
+    target/xtask/xtask --quiet check --all --kernel-dir "$(IFS=, && echo "${trees[*]}")" >/dev/null 2>&1 || [ $? = 1 ]
+}
+check_part() { (trees=("$tree") && check_all); }
+# As `check --all` has them: each list, and those of micro with each hypervisor's overlay for that arch.
+merge_tree() {
+    local arch kbuild cross overlay files
+    obj=$work/merged-${tree##*/} && mkdir -p "$obj"
+    for list in "$work"/lists/{micro,mini}-kernel-{x86_64,aarch64}.list; do
+        arch=${list##*-} && arch=${arch%.list}
+        case $arch in
+        aarch64) kbuild=arm64 cross=aarch64-linux-gnu- ;;
+        *) kbuild=$arch cross= ;;
+        esac
+        for overlay in none $(overlays "$arch"); do
+            files=$(for file in "$work/lists/hypervisor/$overlay"{,-"$arch"}.conf; do [ ! -e "$file" ] || echo "$file"; done)
+            (fragments && echo "$files") | (cd "$tree" && ARCH=$kbuild CROSS_COMPILE=$cross xargs \
+                scripts/kconfig/merge_config.sh -r -n -O "$obj") >/dev/null 2>&1
+        done
+    done
+}
+overlays() { # ARCH
+    case $list in
+    */micro-*) (cd "$work/lists/hypervisor" && ls) | sed -n -e "s/-$1\.conf$//p" -e '/-x86_64\.conf$/d;/-aarch64\.conf$/d;s/\.conf$//p' | sort -u ;;
+    esac
+}
+merge_all() { for tree in "${trees[@]}"; do merge_tree; done; }
+look() {
+    rm -rf target/guest-kernel/kconfig
+    target/xtask/xtask --quiet resolve --arch x86_64 --kernel-dir "$tree" -o "$work/resolved"
+}
+conf_anew() {
+    rm -rf "$work/fresh"
+    make -s -C "$tree" O="$work/fresh" ARCH=x86_64 allnoconfig >/dev/null 2>&1
+}
+
 seconds() { # COMMAND: how long it takes, to the millisecond
     local start end
     start=$(date +%s%N)
@@ -110,6 +160,15 @@ row() { # NAME OURS THEIRS [TIMES]: the median of each, taken in turns
 
 heading() { printf '%-28s %10s %10s %8s\n' "$1, seconds" xtask other ratio; }
 
+if [ $what = check ]; then
+    heading "all lists and overlays"
+    merge_all && check_all
+    row "check, ${#trees[@]} trees" check_all merge_all
+    for tree in "${trees[@]}"; do row "the same, ${tree##*/}" check_part merge_tree; done
+    heading "allnoconfig for x86_64"
+    for tree in "${trees[@]}"; do row "first look, ${tree##*/}" look conf_anew 3; done
+    exit 0
+fi
 if [ $what = four ]; then
     heading "four kernels"
     row "build, cold" four script_four

@@ -1,6 +1,7 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use camino::Utf8Path;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -15,10 +16,12 @@ use crate::fragment::{self, Assignment, Place, Repeated, Requested};
 use crate::history::{History, Past};
 use crate::lock::Lock;
 use crate::plan::{Goes, Plan, Request, Target, plan};
+use crate::progress::Progress;
 use crate::resolve::{
     Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
     Stale, Wanted, breaches, deviations, needless, propose, resolve, stale, translate, unexplained,
 };
+use crate::shell::Shell;
 use crate::source::{KernelVersion, Tree};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -138,22 +141,57 @@ impl CheckArgs {
         // A slip in a list is told before anything is fetched.
         let history = History::read(workspace, &plan.conf_dir)?;
         let orders = self.orders(ctx, workspace, plan)?;
-        let mut rows = vec![];
+        let mut trees = vec![];
         for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
-            let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
-            for arch in plan.arches() {
-                self.toolchain.for_tree(ctx, arch, &tree)?;
-            }
-            for order in &orders {
-                if self.fix || !self.want.is_empty() {
-                    // Nothing is mended that is not understood.
-                    kconfigs.by(&order.toolchain)?;
+            for (at, order) in orders.iter().enumerate() {
+                let toolchain = &order.toolchain;
+                if orders[..at].iter().all(|other| other.toolchain.arch != toolchain.arch) {
+                    diag::tell_compromise(ctx.progress, &toolchain.for_tree(&ctx.shell, &tree)?);
                 }
-                rows.push(order.check(ctx, (&history, contract), &tree, &kconfigs)?);
+            }
+            trees.push(tree);
+        }
+        let mut rows = vec![];
+        for row in self.on_trees(ctx, &workspace.work, &trees, &orders, (&history, contract)) {
+            for row in row? {
+                row.tell(ctx);
+                rows.push(row);
             }
         }
         Ok(rows)
+    }
+
+    /// What the lists come to on each tree, told nobody: all trees are read at once.
+    fn on_trees<'a>(
+        &self,
+        ctx: &Context,
+        work: &Utf8Path,
+        trees: &[Tree],
+        orders: &[Order<'a>],
+        known: (&History, &Contract),
+    ) -> Vec<Result<Vec<Row<'a>>>> {
+        let (progress, mends) = (ctx.progress, self.fix || !self.want.is_empty());
+        let on_tree = |shell: &Shell, tree: &Tree| -> Result<Vec<Row<'a>>> {
+            let kconfigs = Kconfigs::new(shell, tree, work);
+            let row = |order: &Order<'a>| {
+                if mends {
+                    // Nothing is mended that is not understood.
+                    kconfigs.by(&order.toolchain)?;
+                }
+                order.on(progress, known, tree, &kconfigs)
+            };
+            orders.iter().map(row).collect()
+        };
+        std::thread::scope(|scope| {
+            let look = |tree| {
+                let shell = ctx.shell.for_thread();
+                scope.spawn(move || on_tree(&shell?, tree))
+            };
+            let running: Vec<_> = trees.iter().map(look).collect();
+            let died = |_| Err(anyhow!("failed to read a tree: the thread that did it died"));
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
+        })
     }
 
     /// What each list asks for.
@@ -163,8 +201,11 @@ impl CheckArgs {
         workspace: &Workspace,
         plan: &'a Plan,
     ) -> Result<Vec<Order<'a>>> {
-        let variants = plan.variants().into_iter();
-        variants.map(|targets| self.order(ctx, workspace, plan, targets)).collect()
+        let mut orders = vec![];
+        for targets in plan.variants() {
+            orders.push(self.order(ctx, workspace, plan, targets, &orders)?);
+        }
+        Ok(orders)
     }
 
     /// What `--want` names.
@@ -183,10 +224,15 @@ impl CheckArgs {
         workspace: &Workspace,
         plan: &Plan,
         targets: Vec<&'a Target>,
+        others: &[Order<'_>],
     ) -> Result<Order<'a>> {
         let first = targets[0];
         let requested = fragment::read(workspace, &plan.conf_dir, first)?;
-        let toolchain = self.toolchain.find(&ctx.shell, first.arch)?;
+        let known = others.iter().map(|other| &other.toolchain).find(|one| one.arch == first.arch);
+        let toolchain = match known {
+            Some(toolchain) => toolchain.clone(),
+            None => self.toolchain.find(&ctx.shell, first.arch)?,
+        };
         let Requested { assignments, repeated, .. } = requested;
         let (kernel, wanted, fix) = (first.variant(), self.wanted(), self.fix);
         Ok(Order { kernel, targets, assignments, repeated, toolchain, wanted, fix })
@@ -211,32 +257,39 @@ impl<'a> Order<'a> {
     pub(super) fn check(
         &self,
         ctx: &Context,
+        known: (&History, &Contract),
+        tree: &Tree,
+        kconfigs: &Kconfigs<'_>,
+    ) -> Result<Row<'a>> {
+        let row = self.on(ctx.progress, known, tree, kconfigs)?;
+        row.tell(ctx);
+        Ok(row)
+    }
+
+    /// What the list comes to on a tree, told nobody.
+    fn on(
+        &self,
+        progress: Progress,
         (history, contract): (&History, &Contract),
         tree: &Tree,
         kconfigs: &Kconfigs<'_>,
     ) -> Result<Row<'a>> {
-        let Order { kernel, toolchain, .. } = self;
-        let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
-        let (version, arch) = (&tree.version, toolchain.arch);
-        let resolver = kconfigs.resolver_by(ctx.progress, toolchain)?;
-        let row = match &resolver {
+        let (version, arch) = (&tree.version, self.toolchain.arch);
+        let resolver = kconfigs.resolver_by(progress, &self.toolchain)?;
+        match &resolver {
             Resolver::Engine(kconfig) => {
-                self.row(Ground { kconfig, version, arch, history }, contract)
+                Ok(self.row(Ground { kconfig, version, arch, history }, contract))
             }
             Resolver::Conf(_) => {
                 let resolved = resolver.resolve(version, arch, history, &self.assignments)?;
                 let dot_config = &resolved.dot_config;
                 let breaches = unexplained(contract, &self.targets, version, dot_config);
-                Row { breaches, ..self.bare_row(version, resolved) }
+                Ok(Row { breaches, ..self.bare_row(version, resolved) })
             }
-        };
-        bar.finish_and_clear();
-        diag::tell_resolved(ctx.progress, kernel, version, row.requested, &row.resolved);
-        diag::tell_breaches(ctx.progress, kernel, version, &row.breaches);
-        Ok(row)
+        }
     }
 
-    /// What the list comes to, told nobody.
+    /// The same, where the tree is understood.
     pub(super) fn row(&self, ground: Ground<'_>, contract: &Contract) -> Row<'a> {
         let Order { targets, assignments, .. } = self;
         let Ground { kconfig, version, arch, history } = ground;
@@ -288,6 +341,13 @@ impl<'a> Order<'a> {
 }
 
 impl Row<'_> {
+    fn tell(&self, ctx: &Context) {
+        let Row { kernel, version, requested, resolved, breaches, .. } = self;
+        ctx.progress.spinner(format!("resolving {kernel} on Linux {version}")).finish_and_clear();
+        diag::tell_resolved(ctx.progress, kernel, version, *requested, resolved);
+        diag::tell_breaches(ctx.progress, kernel, version, breaches);
+    }
+
     /// All is as asked, the contract is kept, and there is a way to what is wanted.
     pub(super) fn is_fine(&self) -> bool {
         self.resolved.findings.is_empty()

@@ -172,7 +172,7 @@ fn files(tree: &Utf8Path, makefiles: &str, folder: &Utf8Path) -> Vec<(Utf8PathBu
     files.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect()
 }
 
-fn path() -> String {
+pub(super) fn path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 

@@ -11,7 +11,7 @@ use kconfig::{Config, Diagnostic, Dialect, Mode, Problem, Severity};
 use vmm_kernel::Arch;
 
 use super::answers::Answers;
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::host::{DEADLINE, TreeHost};
 use super::kept::{self, Basis};
 use super::own_conf::OwnConf;
@@ -101,12 +101,15 @@ pub(crate) struct Kconfigs<'a> {
     tree: &'a Tree,
     work: &'a Utf8Path,
     read: RefCell<BTreeMap<KbuildArch, Resolver<'a>>>,
+    /// With the linker that the tree accepts, by the one that was found.
+    accepted: RefCell<BTreeMap<KbuildArch, KbuildArch>>,
     told: Cell<bool>,
 }
 
 impl<'a> Kconfigs<'a> {
     pub(crate) fn new(shell: &'a Shell, tree: &'a Tree, work: &'a Utf8Path) -> Self {
-        Kconfigs { shell, tree, work, read: RefCell::default(), told: Cell::default() }
+        let (read, accepted, told) = Default::default();
+        Kconfigs { shell, tree, work, read, accepted, told }
     }
 
     /// The tree's version.
@@ -151,7 +154,17 @@ impl<'a> Kconfigs<'a> {
     /// # Errors
     /// As there.
     pub(crate) fn by(&self, toolchain: &Toolchain) -> Result<Rc<Kconfig>> {
-        self.of(&toolchain.for_tree(self.shell, self.tree)?.kbuild_arch())
+        self.of(&self.accepted(toolchain)?)
+    }
+
+    fn accepted(&self, toolchain: &Toolchain) -> Result<KbuildArch> {
+        let found = toolchain.kbuild_arch();
+        if let Some(known) = self.accepted.borrow().get(&found) {
+            return Ok(known.clone());
+        }
+        let accepted = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
+        self.accepted.borrow_mut().insert(found, accepted.clone());
+        Ok(accepted)
     }
 
     /// For these tools, with the linker that the tree accepts: see [`Kconfigs::resolver`].
@@ -163,8 +176,7 @@ impl<'a> Kconfigs<'a> {
         progress: Progress,
         toolchain: &Toolchain,
     ) -> Result<Resolver<'a>> {
-        let arch = toolchain.for_tree(self.shell, self.tree)?.kbuild_arch();
-        self.resolver(progress, &arch)
+        self.resolver(progress, &self.accepted(toolchain)?)
     }
 
     fn read(&self, arch: &KbuildArch) -> Result<Resolver<'a>> {
@@ -183,7 +195,9 @@ impl<'a> Kconfigs<'a> {
         let there = folder.join("run");
         std::fs::create_dir_all(&there)
             .with_context(|| format!("failed to create folder {there}"))?;
-        let name = hash::of_bytes(format!("{}\n{:?}", tree.dir, arch.arguments()));
+        // cargo and rustup have a PATH of their own for what they run.
+        let path = environment::path();
+        let name = hash::of_bytes(format!("{}\n{:?}\n{path}", tree.dir, arch.arguments()));
         let kept = |what: &str| folder.join(format!("{}.{what}", &name[..16]));
         let path = kept("model");
         let environment = Environment::of(shell, tree, arch, &kept("environment"))?;
@@ -215,7 +229,10 @@ impl<'a> Kconfigs<'a> {
         let errors: Vec<&Diagnostic> = problems.iter().filter(is_error).collect();
         let drawn = |one: &&Diagnostic| bad_kconfig(&kconfig, one);
         let drawn_all: Vec<BadInput> = errors.iter().map(drawn).collect();
-        let Some(unknown) = errors.iter().find(|one| may_be_newer(&one.problem)).map(drawn) else {
+        // What the tree itself objects to, no conf goes on after.
+        let is_refused = errors.iter().any(|one| matches!(one.problem, Problem::Said { .. }));
+        let mut unknown = errors.iter().filter(|one| !is_refused && may_be_newer(&one.problem));
+        let Some(unknown) = unknown.next().map(drawn) else {
             BadInputs::none(drawn_all)
                 .with_context(|| format!("failed to read the Kconfig files of {}", tree.dir))?;
             kept::write(&path, &host.basis.borrow(), &kconfig.model)?;
@@ -252,7 +269,6 @@ fn may_be_newer(problem: &Problem) -> bool {
         Problem::NoFile { .. }
             | Problem::SourcesItself { .. }
             | Problem::RecursiveVariable { .. }
-            | Problem::Said { .. }
             | Problem::ShellFailed { .. }
     )
 }

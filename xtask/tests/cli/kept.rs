@@ -73,6 +73,25 @@ fn makefiles_that_make_refuses_are_told() {
     assert!(err.contains(&told) && err.contains("no such arch"), "{err}");
 }
 
+/// cargo changes it for what it runs: to type the program's own name is no reason to read all again.
+#[test]
+fn each_path_has_its_own() {
+    let fixture = Fixture::new();
+    let path = fixture.program("unused", "exit 0");
+    let models = || {
+        let kept = fixture.path("target/guest-kernel/kconfig").read_dir().unwrap();
+        kept.filter(|one| one.as_ref().unwrap().path().extension().is_some_and(|e| e == "model"))
+            .count()
+    };
+    let mut other = fixture.xtask(&RESOLVE);
+    other.env("PATH", path);
+    expect(0, fixture.xtask(&RESOLVE));
+    expect(0, other);
+    assert_eq!(models(), 2);
+    expect(0, fixture.xtask(&RESOLVE));
+    assert_eq!(models(), 2);
+}
+
 #[test]
 fn a_torn_file_is_made_anew() {
     let fixture = Fixture::new();
