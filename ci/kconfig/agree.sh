@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Does the Kconfig engine make what each tree's own conf makes, to the byte?
 #
-#   ci/kconfig/agree.sh [-t TREE]... [-n COUNT] [SEEDS [ARCH...]]
+#   [PINS="NAME..."] ci/kconfig/agree.sh [-t TREE]... [-n COUNT] [SEEDS [ARCH...]]
 #
-# On each TREE (a folder; the pinned sources if left out):
+# On each TREE (a folder; the pinned sources, or those of PINS, if left out):
 # - small trees, in every mode: COUNT random ones (200 if left out), those of xtask/kconfig/tests, and
 #   those that the tree brings for its own conf;
 # - through `cargo xtask resolve`, for each ARCH that it has (Linux's names; all of `arches` below if
@@ -51,20 +51,20 @@ prefix() {
     esac
 }
 
-# And its linker: for arm64 the newest LLD, unless that is too old for the tree.
+# And its linker: for arm64 the newest LLD, unless the tree wants a newer one.
 linker() {
-    local newest oldest
+    local newest= oldest=0
     if [ "$1" = arm64 ]; then
-        newest=$(compgen -c ld.lld | grep -E '^ld\.lld(-[0-9]+)?$' | sort -u | while read -r lld; do
-            printf '%s %s\n' "$("$lld" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1)" "$lld"
-        done | sort -V | tail -n 1)
-        oldest=$(cd "$tree" && SRCARCH=arm64 sh scripts/min-tool-version.sh llvm 2>/dev/null || echo 0)
-        if [ "$(printf '%s\n' "$oldest" "${newest% *}" | sort -V | head -n 1)" = "$oldest" ]; then
-            echo "${newest#* }"
-            return
-        fi
+        newest=$(compgen -c | grep -Ex 'ld\.lld(-[0-9]+)?' | sort -ru | while read -r lld; do
+            echo "$("$lld" --version | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1) $lld"
+        done | sort -sV -k1,1 | tail -n 1)
+        [ ! -e "$tree/scripts/min-tool-version.sh" ] || oldest=$(SRCARCH=$1 sh "$tree/scripts/min-tool-version.sh" llvm)
     fi
-    echo "$(prefix "$1")ld"
+    if [ -n "$newest" ] && printf '%s\n%s\n' "$oldest" "${newest% *}" | sort -CV; then
+        echo "${newest#* }"
+    else
+        echo "$(prefix "$1")ld"
+    fi
 }
 
 # Has make build the tree's conf, and leaves it in $obj/conf beside the environment that make gives it.
@@ -152,7 +152,7 @@ small_trees() { # CONF
 }
 
 if [ ${#trees[@]} -eq 0 ]; then
-    for pin in $(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml); do
+    for pin in ${PINS:-$(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml)}; do
         trees+=("$(cargo xtask source fetch "$pin" 2>/dev/null)")
     done
 fi

@@ -1,17 +1,20 @@
 //! `history.toml`: what a symbol was called before, when it came and when it went.
 
+#[cfg(test)]
+mod tests;
+
 use anyhow::{Context, Result};
 use camino::Utf8Path;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use vmm_kernel::Arch;
 
 use crate::diag::BadInput;
-use crate::fragment::HISTORY as FILE;
-use crate::source::KernelVersion;
+use crate::fragment::{HISTORY as FILE, config_line};
+use crate::source::{KernelVersion, Releases};
 use crate::workspace::Workspace;
 
-/// One entry; at least one of `was`, `since`, `until` and `vendor` is there.
+/// One entry; at least one of `was`, `was_not`, `since`, `until` and `vendor` is there.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
@@ -20,16 +23,20 @@ pub(crate) struct Entry {
     /// Older names, the newest of them first.
     #[serde(default)]
     pub was: Vec<String>,
-    /// First version that knows `name`.
-    #[serde(default, deserialize_with = "version", serialize_with = "words")]
-    pub since: Option<KernelVersion>,
-    /// First version that no longer knows it.
-    #[serde(default, deserialize_with = "version", serialize_with = "words")]
-    pub until: Option<KernelVersion>,
+    /// Older names that asked the opposite, the newest of them first.
+    #[serde(default)]
+    was_not: Vec<String>,
+    /// First releases that can be asked for `name`.
+    since: Option<Releases>,
+    /// First releases that no longer can.
+    until: Option<Releases>,
     /// What does its work since it went, for people: `always in with MEMCG`.
-    pub instead: Option<String>,
+    instead: Option<String>,
+    /// What an older kernel has no defence against, for people; nothing where it defends without
+    /// being asked.
+    defence: Option<String>,
     /// Whose kernels have it; Linux itself never did.
-    pub vendor: Option<String>,
+    vendor: Option<String>,
     /// The arch it holds for; every arch where left out.
     pub arch: Option<Arch>,
     /// Where this was seen: a Kconfig file of a version, an upstream commit.
@@ -38,36 +45,81 @@ pub(crate) struct Entry {
     evidence: String,
 }
 
+/// Another name of a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alias<'a> {
+    pub name: &'a str,
+    /// It asks the opposite.
+    pub opposite: bool,
+}
+
 impl Entry {
     /// What is wrong with it.
     fn fault(&self) -> Option<&'static str> {
         let came_or_went = self.since.is_some() || self.until.is_some();
-        let in_linux = came_or_went || !self.was.is_empty();
+        let in_linux = came_or_went || self.aliases().nth(1).is_some();
         if !in_linux && self.vendor.is_none() {
-            return Some("needs one of `was`, `since`, `until`, `vendor`");
+            return Some("needs one of `was`, `was_not`, `since`, `until`, `vendor`");
         }
         if in_linux && self.vendor.is_some() {
             return Some("is a vendor's or of Linux itself, not both");
+        }
+        if self.defence.is_some() && self.since.is_none() {
+            return Some("has `defence` without `since`");
         }
         let nothing_went = self.instead.is_some() && self.until.is_none();
         nothing_went.then_some("has `instead` without `until`")
     }
 
     /// All names it has had, the newest of them first.
-    fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.name.get_ref()).chain(&self.was).map(String::as_str)
+    fn aliases(&self) -> impl Iterator<Item = Alias<'_>> {
+        let same = std::iter::once(self.name.get_ref()).chain(&self.was);
+        let same = same.map(|name| Alias { name, opposite: false });
+        same.chain(self.was_not.iter().map(|name| Alias { name, opposite: true }))
     }
 
-    /// Why a tree of `version` has it under no name.
+    /// Its names before the one of now.
+    fn older(&self) -> impl Iterator<Item = Alias<'_>> {
+        self.aliases().skip(1)
+    }
+
+    /// Why a tree of `version` cannot be asked for it under any name.
     fn tells(&self, version: &KernelVersion) -> Option<Known<'_>> {
         match (&self.since, &self.until) {
-            (Some(since), _) if version < since => Some(Known::CameWith(since)),
-            (_, Some(until)) if version >= until => {
-                Some(Known::WentWith(until, self.instead.as_deref()))
+            (Some(since), _) if !since.reached_by(version) => {
+                let defence = self.defence.as_deref();
+                Some(Known::CameWith { release: since.for_series_of(version), defence })
+            }
+            (_, Some(until)) if until.reached_by(version) => {
+                Some(Known::WentWith(until.for_series_of(version), self.instead.as_deref()))
             }
             _ => self.vendor.as_deref().map(Known::OnlyOf),
         }
     }
+}
+
+/// What asks by a name for what `value` asks by one of the opposite sense. Nothing but y and n has
+/// an opposite.
+pub(crate) fn opposite(value: &str) -> Option<&'static str> {
+    match value {
+        "y" => Some("n"),
+        "n" => Some("y"),
+        _ => None,
+    }
+}
+
+/// A symbol that is asked for where the tools can, and what it costs where they cannot.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByTools {
+    name: String,
+    /// The symbol by which the tree says that its tools can.
+    needs: String,
+    /// What a kernel is without it, for people.
+    cost: String,
+    #[expect(dead_code, reason = "read by people; demanding it keeps guesses out")]
+    #[serde(skip_serializing)]
+    evidence: String,
 }
 
 /// `6.9`, as people and history files say it, not `6.9.0`.
@@ -76,52 +128,57 @@ pub(crate) fn short(version: &KernelVersion) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-fn version<'de, D: Deserializer<'de>>(text: D) -> Result<Option<KernelVersion>, D::Error> {
-    let text = String::deserialize(text)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-fn words<S: Serializer>(version: &Option<KernelVersion>, to: S) -> Result<S::Ok, S::Error> {
-    version.as_ref().map(KernelVersion::to_string).serialize(to)
-}
-
 /// Serialized without its evidence, it is all that resolving knows of it.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct History {
     #[serde(default, rename = "symbol")]
     entries: Vec<Entry>,
+    #[serde(default)]
+    tools: Vec<ByTools>,
     /// The workspace's, for requests from elsewhere: it explains them, and translates none, since
     /// nobody has said whose words they are in.
     #[serde(skip_deserializing)]
     borrowed: bool,
 }
 
-/// What the history knows of a symbol that a tree does not.
+/// What the history knows of a symbol that a tree cannot be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known<'a> {
     /// The tree knows it by this older name.
-    Called(&'a str),
+    Called(Alias<'a>),
     /// The tree knows it by this newer name.
-    RenamedTo(&'a str),
-    /// It came with this version, and the tree is older.
-    CameWith(&'a KernelVersion),
-    /// It went with this version, and the tree is that or newer; and what does its work now.
+    RenamedTo(Alias<'a>),
+    /// It came with this release, and the tree is older.
+    CameWith {
+        release: &'a KernelVersion,
+        /// What the tree has no defence against without it.
+        defence: Option<&'a str>,
+    },
+    /// It went with this release, and the tree is that or newer; and what does its work now.
     WentWith(&'a KernelVersion, Option<&'a str>),
     /// Only this vendor's kernels have it.
     OnlyOf(&'a str),
 }
 
-/// What the history makes of a request for a symbol that a tree does not know.
+/// What the history makes of a request that a tree cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Past {
     /// The tree knows it by this older name.
     Called(String),
+    /// The tree knows it by this older name, which asks the opposite.
+    Opposite(String),
+    /// The tree keeps the name for old `.config` files alone, and this symbol takes its value over.
+    Inherited(String),
     /// It came with this version, and the tree is older.
     CameWith(String),
+    /// It came with this version as a defence that the tree, which is older, does not have.
+    Undefended { release: String, against: String },
     /// It went with this version, and the tree is that or newer.
     WentWith(String),
+    /// The tree has it for tools that can do what this symbol says, and these cannot.
+    LeftByTools { needs: String, cost: String },
 }
 
 impl History {
@@ -151,13 +208,45 @@ impl History {
         Ok(Some(history))
     }
 
-    /// The name that fragments use for what a tree calls `name`.
-    pub(crate) fn newest_name<'a>(&'a self, name: &'a str) -> &'a str {
-        let renamed = |entry: &&Entry| !self.borrowed && entry.was.iter().any(|was| was == name);
-        self.entries.iter().find(renamed).map_or(name, |entry| entry.name.get_ref())
+    /// What becomes of a request for a symbol of this name that did not come out, if that is the tools':
+    /// `is_set` answers for other symbols.
+    pub(crate) fn left_by_tools(
+        &self,
+        symbol: &str,
+        is_set: impl Fn(&str) -> bool,
+    ) -> Option<Past> {
+        let left = |one: &&ByTools| one.name == symbol && !self.borrowed && !is_set(&one.needs);
+        let ByTools { needs, cost, .. } = self.tools.iter().find(left)?;
+        Some(Past::LeftByTools { needs: needs.clone(), cost: cost.clone() })
     }
 
-    /// What older trees call a symbol, the newest of these names first.
+    /// What fragments use for what a tree calls `name`.
+    fn newest<'a>(&'a self, name: &'a str) -> Alias<'a> {
+        let own = self.entries.iter().filter(|_| !self.borrowed);
+        let mut renamed = own.filter_map(|entry| {
+            let older = entry.older().find(|older| older.name == name)?;
+            Some(Alias { name: entry.name.get_ref(), ..older })
+        });
+        renamed.next().unwrap_or(Alias { name, opposite: false })
+    }
+
+    /// The name that fragments use for what a tree calls `name`.
+    pub(crate) fn newest_name<'a>(&'a self, name: &'a str) -> &'a str {
+        self.newest(name).name
+    }
+
+    /// The line by which fragments ask for what `name` and `value` ask of a tree.
+    pub(crate) fn newest_line(&self, name: &str, value: &str) -> String {
+        match self.newest(name) {
+            Alias { name: newest, opposite: false } => config_line(newest, value),
+            Alias { name: newest, opposite: true } => match opposite(value) {
+                Some(value) => config_line(newest, value),
+                None => config_line(name, value),
+            },
+        }
+    }
+
+    /// What older trees call a symbol in the same sense, the newest of these names first.
     pub(crate) fn older_names(&self, name: &str, arch: Arch) -> impl Iterator<Item = &str> {
         let named = move |entry: &&Entry| {
             entry.name.get_ref() == name && entry.arch.is_none_or(|scope| scope == arch)
@@ -172,11 +261,12 @@ impl History {
     pub(crate) fn with(mut self, entries: &str) -> Result<Self> {
         let more: Self = toml::from_str(entries).context("failed to read entries of a history")?;
         self.entries.extend(more.entries);
+        self.tools.extend(more.tools);
         Ok(self)
     }
 
-    /// Symbols whose entries speak of none that a tree lacks. `lacked`: some tree knows it for none
-    /// of these arches.
+    /// Symbols whose entries speak of none that a tree lacks. `lacked`: some tree can be asked for it
+    /// for none of these arches.
     pub(crate) fn needless(&self, lacked: impl Fn(&str, &[Arch]) -> bool) -> Vec<&str> {
         let is_needless = |entry: &&Entry| match &entry.arch {
             Some(arch) => !lacked(entry.name.get_ref(), &[*arch]),
@@ -185,147 +275,55 @@ impl History {
         self.entries.iter().filter(is_needless).map(|entry| entry.name.get_ref().as_str()).collect()
     }
 
-    /// What becomes of a request for a symbol that a tree of `version` does not know; `knows`
-    /// answers for other names.
+    /// What becomes of a request that a tree of `version` cannot be asked; `asks` answers for other
+    /// names.
     pub(crate) fn translate(
         &self,
         symbol: &str,
         arch: Arch,
         version: &KernelVersion,
-        knows: impl Fn(&str) -> bool,
+        asks: impl Fn(&str) -> bool,
     ) -> Option<Past> {
         if self.borrowed {
             return None;
         }
-        match self.explain(symbol, arch, version, knows)?.0 {
-            Known::Called(name) => Some(Past::Called(name.to_owned())),
-            Known::CameWith(version) => Some(Past::CameWith(short(version))),
+        match self.explain(symbol, arch, version, asks)?.0 {
+            Known::Called(Alias { name, opposite: false }) => Some(Past::Called(name.to_owned())),
+            Known::Called(Alias { name, opposite: true }) => Some(Past::Opposite(name.to_owned())),
+            Known::CameWith { release, defence: None } => Some(Past::CameWith(short(release))),
+            Known::CameWith { release, defence: Some(against) } => {
+                Some(Past::Undefended { release: short(release), against: against.to_owned() })
+            }
             Known::WentWith(version, _) => Some(Past::WentWith(short(version))),
             Known::RenamedTo(_) | Known::OnlyOf(_) => None,
         }
     }
 
-    /// What is known of a symbol that a tree of `version` does not know, and the entry that says it;
-    /// `knows` answers for other names.
+    /// What is known of a symbol that a tree of `version` cannot be asked for, and the entry that
+    /// says it; `asks` answers for other names.
     pub(crate) fn explain(
         &self,
         symbol: &str,
         arch: Arch,
         version: &KernelVersion,
-        knows: impl Fn(&str) -> bool,
+        asks: impl Fn(&str) -> bool,
     ) -> Option<(Known<'_>, &Entry)> {
         let in_scope =
             || self.entries.iter().filter(|entry| entry.arch.is_none_or(|scope| scope == arch));
         let named = || in_scope().filter(|entry| entry.name.get_ref() == symbol);
         let called = named().find_map(|entry| {
-            let name = entry.was.iter().find(|was| knows(was))?;
-            Some((Known::Called(name), entry))
+            let older = entry.older().find(|older| asks(older.name))?;
+            Some((Known::Called(older), entry))
         });
         let told = || named().find_map(|entry| Some((entry.tells(version)?, entry)));
         let renamed = || {
-            in_scope().filter(|entry| entry.was.iter().any(|was| was == symbol)).find_map(|entry| {
-                let name = entry.names().find(|name| knows(name))?;
-                Some((Known::RenamedTo(name), entry))
+            in_scope().find_map(|entry| {
+                let own = entry.older().find(|older| older.name == symbol)?;
+                let other = entry.aliases().find(|alias| asks(alias.name))?;
+                let opposite = own.opposite != other.opposite;
+                Some((Known::RenamedTo(Alias { opposite, ..other }), entry))
             })
         };
         called.or_else(told).or_else(renamed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn history(entry: &str) -> History {
-        let text = format!("[[symbol]]\nname = \"NEW\"\nevidence = \"init/Kconfig\"\n{entry}\n");
-        toml::from_str(&text).unwrap()
-    }
-
-    fn translate(entry: &str, version: &str, known: &[&str]) -> Option<Past> {
-        let knows = |name: &str| known.contains(&name);
-        history(entry).translate("NEW", Arch::X86_64, &version.parse().unwrap(), knows)
-    }
-
-    #[test]
-    fn the_first_older_name_that_the_tree_knows_wins() {
-        let entry = "was = [\"OLD\", \"OLDER\"]\nsince = \"6.9\"";
-        assert_eq!(translate(entry, "6.1", &["OLDER", "OLD"]), Some(Past::Called("OLD".into())));
-        assert_eq!(translate(entry, "6.1", &["OLDER"]), Some(Past::Called("OLDER".into())));
-        assert_eq!(translate(entry, "6.1", &[]), Some(Past::CameWith("6.9".into())));
-        assert_eq!(translate(entry, "6.9", &[]), None);
-    }
-
-    #[test]
-    fn gone_and_out_of_scope() {
-        assert_eq!(translate("until = \"6.10\"", "6.12", &[]), Some(Past::WentWith("6.10".into())));
-        assert_eq!(translate("until = \"6.10\"", "6.9", &[]), None);
-        assert_eq!(translate("since = \"6.10\"\narch = \"aarch64\"", "6.1", &[]), None);
-    }
-
-    #[test]
-    fn what_no_request_can_be_changed_for_is_explained() {
-        let version = "6.12".parse().unwrap();
-        let known = |entry: &str, symbol: &str, known: &[&str]| {
-            let history = history(entry);
-            let knows = |name: &str| known.contains(&name);
-            assert_eq!(history.translate(symbol, Arch::X86_64, &version, knows), None);
-            let explained = history.explain(symbol, Arch::X86_64, &version, knows);
-            explained.map(|(known, _)| format!("{known:?}"))
-        };
-        let was = "was = [\"OLD\", \"OLDER\"]";
-        assert_eq!(known(was, "OLDER", &["NEW", "OLD"]).unwrap(), "RenamedTo(\"NEW\")");
-        assert_eq!(known(was, "OLDER", &["OLD"]).unwrap(), "RenamedTo(\"OLD\")");
-        assert_eq!(known(was, "OLD", &[]), None);
-        assert_eq!(known("vendor = \"ACME\"", "NEW", &[]).unwrap(), "OnlyOf(\"ACME\")");
-    }
-
-    #[test]
-    fn a_borrowed_history_explains_and_translates_nothing() {
-        let version = "6.12".parse().unwrap();
-        let entry = "was = [\"OLD\"]\nuntil = \"6.10\"\ninstead = \"always in\"";
-        let borrowed = History { borrowed: true, ..history(entry) };
-        for knows in [|_: &str| true, |_: &str| false] {
-            assert_eq!(borrowed.translate("NEW", Arch::X86_64, &version, knows), None);
-        }
-        assert_eq!(borrowed.newest_name("OLD"), "OLD");
-        let (known, _) = borrowed.explain("NEW", Arch::X86_64, &version, |_| false).unwrap();
-        assert!(matches!(known, Known::WentWith(_, Some("always in"))), "{known:?}");
-    }
-
-    #[test]
-    fn entries_of_what_all_trees_know_are_needless() {
-        let entry = |name: &str, more: &str| {
-            format!("[[symbol]]\nname = \"{name}\"\nuntil = \"6.1\"\nevidence = \"e\"\n{more}\n")
-        };
-        let more = [entry("BOTH", ""), entry("ARM", "arch = \"aarch64\"\n"), entry("GONE", "")];
-        let history = History::default().with(&more.concat()).unwrap();
-        let known = [("BOTH", Arch::X86_64), ("ARM", Arch::X86_64)];
-        let lacked =
-            |name: &str, arches: &[Arch]| !arches.iter().any(|arch| known.contains(&(name, *arch)));
-        assert_eq!(history.needless(lacked), ["BOTH"]);
-        assert!(History::default().with("[[symbol]]\nname = \"A\"\n").is_err());
-    }
-
-    #[test]
-    fn an_entry_that_says_nothing_or_two_things_is_refused_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = Utf8Path::from_path(folder.path()).unwrap().join(FILE);
-        let refusal = |entry: &str| {
-            let good = "[[symbol]]\nname = \"A\"\nvendor = \"ACME\"\nevidence = \"e\"\n";
-            let bad = format!("{good}[[symbol]]\nname = \"A\"\nevidence = \"e\"\n{entry}");
-            std::fs::write(&path, bad).unwrap();
-            let error = format!("{:#}", History::read_file(&path).unwrap_err());
-            error.replace(path.as_str(), FILE)
-        };
-        for (entry, said) in [
-            ("", "6: A needs one of `was`, `since`, `until`, `vendor`"),
-            (
-                "vendor = \"ACME\"\nuntil = \"6.1\"",
-                "6: A is a vendor's or of Linux itself, not both",
-            ),
-            ("since = \"6.1\"\ninstead = \"B\"", "6: A has `instead` without `until`"),
-        ] {
-            assert_eq!(refusal(entry), format!("history.toml:{said}"));
-        }
     }
 }

@@ -18,6 +18,7 @@ mod lock;
 mod measure;
 mod minimize;
 mod operand;
+mod os_release;
 mod package;
 mod plan;
 mod progress;

@@ -1,76 +1,22 @@
 //! Which compiler and binutils build for an arch, and what identifies them.
 
+mod family;
+mod linker;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use vmm_kernel::{Arch, ToolchainRecord};
 use xshell::{Cmd, cmd};
 
 use crate::diag::Hint;
 use crate::shell::Shell;
+use crate::source::Tree;
 
-/// Whose tools compile and link.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    #[default]
-    Gnu,
-    /// With what the tools' names end in, such as `-19`; mostly nothing.
-    Llvm(String),
-}
-
-impl FromStr for Family {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let is_version =
-            |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        match word.strip_prefix("llvm") {
-            None if word == "gcc" => Ok(Family::Gnu),
-            Some("") => Ok(Family::Llvm(String::new())),
-            Some(end) if end.len() > 1 && end.strip_prefix('-').is_some_and(is_version) => {
-                Ok(Family::Llvm(end.to_owned()))
-            }
-            _ => {
-                Err("known are gcc, llvm, and llvm-N for tools whose names end in a version"
-                    .to_owned())
-            }
-        }
-    }
-}
-
-impl Family {
-    /// Of the tools that a kernel was built with.
-    ///
-    /// # Errors
-    /// If this tool knows none of that name.
-    pub(crate) fn recorded(record: &ToolchainRecord) -> Result<Self> {
-        let parsed = record.name.parse().map_err(Error::msg);
-        parsed.with_context(|| {
-            format!("failed to find the tools that a manifest calls `{}`", record.name)
-        })
-    }
-
-    /// What a variant of that name is called that these tools make: GNU's are the rule.
-    pub(crate) fn variant(&self, name: &str) -> String {
-        match self {
-            Family::Gnu => name.to_owned(),
-            Family::Llvm(_) => format!("{name}-{self}"),
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Family::Gnu => f.write_str("gcc"),
-            Family::Llvm(end) => write!(f, "llvm{end}"),
-        }
-    }
-}
+pub(crate) use self::family::Family;
+pub(crate) use self::linker::{Lld, LldVersion, all as llds, oldest_for as oldest_lld_for};
 
 /// Linux's own name of an arch, and the tools for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +26,8 @@ pub(crate) struct KbuildArch {
     /// kbuild's `CROSS_COMPILE`.
     pub prefix: String,
     pub family: Family,
+    /// The linker, where it is not the family's own.
+    pub linker: Option<String>,
 }
 
 /// kbuild's variables for tools of the target, and what its top Makefile takes for them: GNU's with the
@@ -99,14 +47,11 @@ const TARGET_TOOLS: [(&str, &str, &str); 8] = [
 const HOST_TOOLS: [(&str, &str, &str); 2] =
     [("HOSTCC", "gcc", "clang"), ("HOSTCXX", "g++", "clang++")];
 
-/// Where GNU ld will not do, by Linux's name of the arch. arm64 packs the relocations of KASLR as RELR,
-/// which GNU ld knows for it from binutils 2.43 on only, and lld for years.
-const LINKERS: [(&str, &str); 1] = [("arm64", "ld.lld")];
-
 impl KbuildArch {
     /// With GNU's tools.
     pub(crate) fn new(name: &str, prefix: &str) -> Self {
-        KbuildArch { name: name.to_owned(), prefix: prefix.to_owned(), family: Family::Gnu }
+        let (name, prefix) = (name.to_owned(), prefix.to_owned());
+        KbuildArch { name, prefix, family: Family::Gnu, linker: None }
     }
 
     /// Each of kbuild's variables that names a tool, and the tool.
@@ -119,17 +64,14 @@ impl KbuildArch {
             TARGET_TOOLS.map(|(name, gnu, llvm)| (name, named(gnu, llvm, &self.prefix)));
         let of_host = HOST_TOOLS.map(|(name, gnu, llvm)| (name, named(gnu, llvm, "")));
         let mut tools: BTreeMap<_, _> = of_target.into_iter().chain(of_host).collect();
-        let special = LINKERS.iter().find(|(arch, _)| *arch == self.name);
-        if let (Family::Gnu, Some((_, linker))) = (&self.family, special) {
-            tools.insert("LD", (*linker).to_owned());
-        }
+        tools.extend(self.linker.clone().map(|linker| ("LD", linker)));
         tools
     }
 
     /// What tells kbuild's top Makefile of it.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let linker = self.tools().remove("LD").unwrap_or_default();
-        let KbuildArch { name, prefix, family } = self;
+        let KbuildArch { name, prefix, family, .. } = self;
         let mut told =
             vec![format!("ARCH={name}"), format!("CROSS_COMPILE={prefix}"), format!("LD={linker}")];
         match family {
@@ -159,12 +101,20 @@ pub(crate) struct Toolchain {
     /// kbuild's `CROSS_COMPILE`; empty for the host's own tools. LLVM's have none in their names: it only
     /// tells older trees the target.
     pub prefix: String,
+    /// The linker, where it is not the family's own.
+    pub linker: Option<String>,
     pub record: ToolchainRecord,
+    /// Why it is not the linker that makes the smallest kernels of this arch.
+    pub compromise: Option<String>,
 }
+
+/// Where the linker stands among the tools that a kernel is recorded with.
+const LINKER: usize = 1;
 
 impl Toolchain {
     /// Finds the tools for `arch`: those with the given prefix, else the host's own for its own
-    /// arch, else the GNU cross tools.
+    /// arch, else the GNU cross tools. Where LLD links what GCC compiles, it is the newest on PATH, else
+    /// GNU ld; [`Toolchain::for_tree`] says which of the two a tree accepts.
     ///
     /// # Errors
     /// If a tool is missing or does not answer `--version`.
@@ -182,14 +132,94 @@ impl Toolchain {
         };
         let record = ToolchainRecord { name: family.to_string(), versions: vec![] };
         let (family, prefix) = (family.clone(), prefix.to_owned());
-        let mut found = Toolchain { arch, family, prefix, record };
-        for tool in found.deciding() {
-            found.record.versions.push(version(shell, &found, &tool)?);
+        let (linker, compromise) = (None, None);
+        let mut found = Toolchain { arch, family, prefix, linker, record, compromise };
+        let newest = match found.takes_lld() {
+            true => linker::all(shell)?.into_iter().next(),
+            false => None,
+        };
+        match newest {
+            Some(lld) => found.link_with(shell, Some(lld))?,
+            None => {
+                found.link_with(shell, None)?;
+                let why = || "there is no ld.lld on PATH".to_owned();
+                found.compromise = found.takes_lld().then(why);
+            }
         }
         Ok(found)
     }
 
-    /// The tools that a kernel is recorded with. clang assembles, too.
+    /// The tools that a kernel was built with, as far as they are here.
+    ///
+    /// # Errors
+    /// As [`Toolchain::find`], or if this tool knows none of that name.
+    pub(crate) fn recorded(
+        shell: &Shell,
+        arch: Arch,
+        record: &ToolchainRecord,
+        prefix: Option<&str>,
+    ) -> Result<Self> {
+        let mut found = Self::find(shell, arch, &Family::recorded(record)?, prefix)?;
+        if found.takes_lld() && found.record != *record {
+            let recorded = |lld: &Lld| record.versions.contains(&lld.said);
+            if let Some(lld) = linker::all(shell)?.into_iter().find(recorded) {
+                found.link_with(shell, Some(lld))?;
+            } else if record.versions.iter().any(|said| said.starts_with("GNU ld")) {
+                found.link_with(shell, None)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same for kernels of a tree, which may want a newer LLD than there is: GNU ld links then.
+    ///
+    /// # Errors
+    /// If the tree does not say what it wants, or GNU ld is missing.
+    pub(crate) fn for_tree(&self, shell: &Shell, tree: &Tree) -> Result<Self> {
+        let (Some(linker), Family::Gnu) = (&self.linker, &self.family) else {
+            return Ok(self.clone());
+        };
+        let oldest = linker::oldest_for(shell, &tree.dir, self.kbuild_arch().source())?;
+        let said = self.record.versions.get(LINKER).map_or("", String::as_str);
+        match (oldest, LldVersion::find(said)) {
+            (Some(oldest), Some(here)) if here < oldest => {
+                let mut other = self.clone();
+                other.link_with(shell, None)?;
+                other.compromise = Some(format!(
+                    "Linux {} wants LLD {oldest}, and {linker}, the newest here, is {here}",
+                    tree.version
+                ));
+                Ok(other)
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// Whether LLD links what GCC compiles.
+    fn takes_lld(&self) -> bool {
+        self.family == Family::Gnu && linker::is_wanted(self.arch.kbuild())
+    }
+
+    /// Takes an LLD, or the family's own linker, and asks each tool what it is that has not said so.
+    fn link_with(&mut self, shell: &Shell, lld: Option<Lld>) -> Result<()> {
+        let (linker, said) = lld.map(|lld| (lld.program, lld.said)).unzip();
+        self.linker = linker;
+        let before = std::mem::take(&mut self.record.versions);
+        for (at, tool) in self.deciding().iter().enumerate() {
+            let known = match at {
+                LINKER => said.as_ref(),
+                _ => before.get(at),
+            };
+            let version = match known {
+                Some(known) => known.clone(),
+                None => version(shell, self, tool)?,
+            };
+            self.record.versions.push(version);
+        }
+        Ok(())
+    }
+
+    /// The tools that a kernel is recorded with; the linker at [`LINKER`]. clang assembles, too.
     fn deciding(&self) -> Vec<String> {
         let mut tools = self.kbuild_arch().tools();
         let [compiler, linker] = ["CC", "LD"].map(|name| tools.remove(name).unwrap_or_default());
@@ -201,8 +231,8 @@ impl Toolchain {
 
     /// The names by which kbuild knows the arch and the tools.
     pub(crate) fn kbuild_arch(&self) -> KbuildArch {
-        let family = self.family.clone();
-        KbuildArch { family, ..KbuildArch::new(self.arch.kbuild(), &self.prefix) }
+        let (family, linker) = (self.family.clone(), self.linker.clone());
+        KbuildArch { family, linker, ..KbuildArch::new(self.arch.kbuild(), &self.prefix) }
     }
 
     /// The compilers of the kernel, and of the programs that its build runs.
@@ -320,6 +350,11 @@ fn version(shell: &Shell, toolchain: &Toolchain, tool: &str) -> Result<String> {
             ),
         });
     }
+    first_line(shell, tool)
+}
+
+/// The first line that a tool says of its version.
+fn first_line(shell: &Shell, tool: &str) -> Result<String> {
     let asked = shell.run(cmd!(shell.sh, "{tool} --version"), Duration::from_secs(20))?;
     let line = asked.stdout.lines().next().filter(|_| asked.success()).map(str::to_owned);
     line.with_context(|| format!("failed to ask `{tool} --version`: {}", asked.how()))
@@ -327,6 +362,8 @@ fn version(shell: &Shell, toolchain: &Toolchain, tool: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use vmm_kernel::SourceRecord;
+
     use super::*;
 
     fn tools(arch: &str, prefix: &str, family: &str) -> String {
@@ -338,18 +375,89 @@ mod tests {
     #[test]
     fn each_family_names_its_tools_in_its_way() {
         assert_eq!(tools("x86_64", "", "gcc"), "gcc ld ar gcc");
-        assert_eq!(tools("arm64", "a-", "gcc"), "a-gcc ld.lld a-ar gcc");
+        assert_eq!(tools("arm64", "a-", "gcc"), "a-gcc a-ld a-ar gcc");
         assert_eq!(tools("arm64", "a-", "llvm"), "clang ld.lld llvm-ar clang");
         assert_eq!(tools("x86_64", "", "llvm-19"), "clang-19 ld.lld-19 llvm-ar-19 clang-19");
     }
 
-    #[test]
-    fn a_family_is_known_by_its_name() {
-        for name in ["gcc", "llvm", "llvm-19", "llvm-22.1"] {
-            assert_eq!(name.parse::<Family>().unwrap().to_string(), name);
+    /// A program of that name in a folder, with a text for `sh`.
+    pub(super) fn program(folder: &Utf8Path, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.join(name), mode).unwrap();
+    }
+
+    /// A host with cross tools for arm64 and these LLDs, and a tree that accepts none before 17.0.1.
+    fn host(llds: &[(&str, &str)]) -> (tempfile::TempDir, Shell, Tree) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(temp.path()).unwrap();
+        let bin = dir.join("bin");
+        for tool in ["gcc", "as"] {
+            program(&bin, &format!("p-{tool}"), &format!("echo {tool} 12"));
         }
-        for name in ["", "clang", "llvm-", "llvm19", "llvm-x", "llvm-19 -j"] {
-            assert!(name.parse::<Family>().is_err(), "{name}");
+        program(&bin, "p-ld", "echo GNU ld 2.40");
+        for (name, version) in llds {
+            program(&bin, name, &format!("echo LLD {version}"));
+        }
+        std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
+        program(&dir.join("scripts"), "min-tool-version.sh", "echo 17.0.1");
+        let shell = Shell::for_tests();
+        shell.sh.set_var("PATH", &bin);
+        let record = SourceRecord {
+            name: "dir".to_owned(),
+            version: "7.3.4".to_owned(),
+            sha256: String::new(),
+            patches: vec![],
+        };
+        let version = "7.3.4".parse().unwrap();
+        let tree = Tree { dir: dir.to_owned(), version, record, pinned: false };
+        (temp, shell, tree)
+    }
+
+    #[test]
+    fn the_linker_follows_the_tree() {
+        let (old, new) = (("ld.lld", "14.0.6"), ("ld.lld-19", "19.1.7"));
+        let cases: [(&[_], &str, &str, Option<&str>); 4] = [
+            (&[old, new], "ld.lld-19", "ld.lld-19", None),
+            (&[new], "ld.lld-19", "ld.lld-19", None),
+            (
+                &[old],
+                "ld.lld",
+                "p-ld",
+                Some("wants LLD 17.0.1, and ld.lld, the newest here, is 14"),
+            ),
+            (&[], "p-ld", "p-ld", Some("there is no ld.lld on PATH")),
+        ];
+        for (llds, before, after, compromise) in cases {
+            let (_temp, shell, tree) = host(llds);
+            let found = Toolchain::find(&shell, Arch::Aarch64, &Family::Gnu, Some("p-")).unwrap();
+            assert_eq!(found.kbuild_arch().tools()["LD"], before);
+            let found = found.for_tree(&shell, &tree).unwrap();
+            assert_eq!(found.kbuild_arch().tools()["LD"], after);
+            let said = match after {
+                "p-ld" => "GNU ld 2.40",
+                _ => "LLD 19.1.7",
+            };
+            assert_eq!(found.record.versions, ["gcc 12", said, "as 12"]);
+            assert_eq!(found.compromise.is_some(), compromise.is_some());
+            let text = found.compromise.unwrap_or_default();
+            assert!(text.contains(compromise.unwrap_or_default()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_made_again_with_the_linker_that_made_it() {
+        let (_temp, shell, _) = host(&[("ld.lld", "14.0.6"), ("ld.lld-19", "19.1.7")]);
+        for (said, linker) in
+            [("LLD 14.0.6", "ld.lld"), ("GNU ld 2.40", "p-ld"), ("LLD 15.0.0", "ld.lld-19")]
+        {
+            let versions = ["gcc 12", said, "as 12"].map(str::to_owned).into();
+            let record = ToolchainRecord { name: "gcc".to_owned(), versions };
+            let found = Toolchain::recorded(&shell, Arch::Aarch64, &record, Some("p-")).unwrap();
+            assert_eq!(found.kbuild_arch().tools()["LD"], linker);
+            assert_eq!(found.record == record, said != "LLD 15.0.0");
         }
     }
 }

@@ -219,7 +219,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use vmm_kernel::{Arch, ToolchainRecord};
+    use vmm_kernel::{Arch, ResolvedBy, ToolchainRecord};
 
     use super::*;
     use crate::toolchain::Family;
@@ -246,6 +246,7 @@ mod tests {
             findings: vec![],
             notes: vec![],
             brought: BTreeMap::new(),
+            resolved_by: ResolvedBy::default(),
         };
         let later = SystemTime::now() + std::time::Duration::from_secs(1);
         let built = (resolved, "6.12.0".to_owned());
@@ -278,8 +279,14 @@ mod tests {
             patches: vec![],
         };
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
-        let toolchain =
-            Toolchain { arch: Arch::X86_64, family: Family::Gnu, prefix: String::new(), record };
+        let toolchain = Toolchain {
+            arch: Arch::X86_64,
+            family: Family::Gnu,
+            prefix: String::new(),
+            linker: None,
+            record,
+            compromise: None,
+        };
         Request::new(&[], &history, &source, &toolchain).unwrap()
     }
 

@@ -14,11 +14,13 @@ mod cli {
     mod edit;
     mod faults;
     mod fixture;
+    mod heirs;
     mod kept;
     mod launcher;
     mod llvm;
     mod measure;
     mod minimize;
+    mod newer;
     mod own_vmm;
     mod packages;
     mod real_boot;

@@ -12,7 +12,7 @@ mod terms;
 
 pub use facts::{GuestKernel, Hypervisor, Machine};
 pub use image::{ImageFormat, Sniffed, sniff};
-pub use manifest::{Choice, FileRecord, Manifest, SourceRecord, ToolchainRecord};
+pub use manifest::{Choice, FileRecord, Manifest, ResolvedBy, SourceRecord, ToolchainRecord};
 pub use terms::{Arch, Bus, KernelType, UnknownTerm};
 
 /// This crate's `Cargo.toml`: the facts for a workspace that does not have this crate yet.

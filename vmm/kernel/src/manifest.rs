@@ -26,6 +26,8 @@ pub struct Manifest {
     pub tool_version: String,
     /// Hash of the final `.config`.
     pub config_sha256: String,
+    #[serde(default)]
+    pub resolved_by: ResolvedBy,
     /// List and overlays, relative to the conf dir.
     pub fragments: Vec<Utf8PathBuf>,
     /// The files of the conf dir that decided the `.config`, as they were: list, fragments, history.
@@ -42,6 +44,23 @@ pub struct Manifest {
     pub breaches: Vec<String>,
     /// Left-out flags, what was taken for them and why.
     pub choices: Vec<Choice>,
+}
+
+/// What made the `.config` of the fragments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResolvedBy {
+    /// The tool's own Kconfig engine, which the kernel's build then agreed with.
+    #[default]
+    Xtask,
+    /// The `conf` of the kernel source, whose Kconfig files said more than the tool knew.
+    Conf,
+}
+
+impl ResolvedBy {
+    pub fn is_xtask(&self) -> bool {
+        *self == ResolvedBy::Xtask
+    }
 }
 
 /// Where the kernel source came from.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use vmm_kernel::{Arch, KernelType, SourceRecord};
 
 use crate::cmd::Context;
-use crate::diag::did_you_mean;
+use crate::diag::{self, did_you_mean};
 use crate::kbuild::Jobs;
 use crate::launcher::{Launcher, Masquerade};
 use crate::plan::{Goes, Request};
@@ -155,6 +155,12 @@ pub(crate) struct PlannedSource {
     name: String,
     /// The provider and what it is asked for; nothing for a tree of the user's own.
     from: Option<String>,
+    /// Where a package is looked for, if that is not the host's own lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suite: Option<String>,
+    /// Why it is another one than what was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     patches: Vec<String>,
     left_out: Vec<String>,
 }
@@ -165,6 +171,12 @@ impl fmt::Display for PlannedSource {
             return write!(f, "source {}: taken as it is, no patch is applied", self.name);
         };
         write!(f, "source {}: {from}", self.name)?;
+        if let Some(suite) = &self.suite {
+            write!(f, " of {suite}")?;
+        }
+        if let Some(why) = &self.why {
+            write!(f, ", since {why}")?;
+        }
         if !self.patches.is_empty() {
             write!(f, ", with patch {}", self.patches.join(", "))?;
         }
@@ -185,26 +197,44 @@ impl SourceArgs {
         SourceArgs { source: Some(name.to_owned()), kernel_dir: None, ..self.clone() }
     }
 
-    /// What `tree` would take. Asks nobody.
-    pub(crate) fn planned(&self, conf_dir: &Utf8Path) -> Result<PlannedSource> {
+    /// What `tree` would take, as far as that is known without a network.
+    pub(crate) fn planned(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+    ) -> Result<PlannedSource> {
         if let Some(dir) = &self.kernel_dir {
-            let name = dir.to_string();
-            return Ok(PlannedSource { name, from: None, patches: vec![], left_out: vec![] });
+            let (name, none) = (dir.to_string(), || vec![]);
+            let (from, suite, why) = (None, None, None);
+            return Ok(PlannedSource { name, from, suite, why, patches: none(), left_out: none() });
         }
-        let pin = self.pin(&Sources::read(conf_dir)?)?;
+        let sources = Sources::read(conf_dir)?;
+        let (pin, cache) = (self.pin(&sources)?, workspace.work.join("source"));
+        let settled = source::settle(&ctx.shell, &sources, &pin, &cache, self.wanted())?;
+        let pin = settled.pin;
         Ok(PlannedSource {
             from: Some(pin.from()),
-            patches: pin.patch_names()?,
+            suite: pin.suite().map(str::to_owned),
+            why: settled.why,
+            patches: source::state(&sources, &pin, &cache)?.patches,
             left_out: self.no_patch.clone(),
             name: pin.name,
         })
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted::locked_if(self.locked)
     }
 
     /// Where what `tree` gives is had, by what its record says. Asks nobody.
     pub(crate) fn origin(&self, conf_dir: &Utf8Path, record: &SourceRecord) -> Result<Origin> {
         match self.kernel_dir {
             Some(_) => Ok(Origin::default()),
-            None => Ok(self.pin(&Sources::read(conf_dir)?)?.origin(&record.version)),
+            None => {
+                let sources = Sources::read(conf_dir)?;
+                Ok(sources.pin(Some(&record.name))?.origin(&record.version))
+            }
         }
     }
 
@@ -236,7 +266,7 @@ impl SourceArgs {
             &sources,
             pin,
             &workspace.work.join("source"),
-            Wanted::locked_if(self.locked),
+            self.wanted(),
         )
     }
 }
@@ -268,6 +298,16 @@ impl ToolchainArgs {
     /// If one of the tools for that arch is not there.
     pub(crate) fn find(&self, shell: &Shell, arch: Arch) -> Result<Toolchain> {
         Toolchain::find(shell, arch, &self.toolchain, self.cross_compile.as_deref())
+    }
+
+    /// The tools for kernels of that tree, told where they are not what makes the smallest.
+    ///
+    /// # Errors
+    /// If one of the tools for that arch is not there.
+    pub(crate) fn for_tree(&self, ctx: &Context, arch: Arch, tree: &Tree) -> Result<Toolchain> {
+        let found = self.find(&ctx.shell, arch)?.for_tree(&ctx.shell, tree)?;
+        diag::tell_compromise(ctx.progress, &found);
+        Ok(found)
     }
 
     /// The same for arches that nobody named a prefix for.

@@ -236,8 +236,7 @@ fn build_module(
     if !module::can_be_loaded(&obj) {
         return Ok(None);
     }
-    let family = Family::recorded(&manifest.toolchain)?;
-    let toolchain = Toolchain::find(&ctx.shell, manifest.arch, &family, prefix)?;
+    let toolchain = Toolchain::recorded(&ctx.shell, manifest.arch, &manifest.toolchain, prefix)?;
     let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
     module::build(&ctx.shell, &toolchain, &tree, &obj, &dir, &place)?;
     Ok(Some(place))

@@ -12,12 +12,12 @@ use crate::contract::{Contract, Hardening};
 use crate::diag;
 use crate::edit::{self, Edit};
 use crate::fragment::{self, Assignment, Place, Repeated, Requested};
-use crate::history::History;
+use crate::history::{History, Past};
 use crate::lock::Lock;
 use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::resolve::{
-    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Resolved, Stale, Wanted,
-    breaches, deviations, needless, propose, resolve, stale, translate,
+    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
+    Stale, Wanted, breaches, deviations, needless, propose, resolve, stale, translate, unexplained,
 };
 use crate::source::{KernelVersion, Tree};
 use crate::toolchain::Toolchain;
@@ -142,7 +142,14 @@ impl CheckArgs {
         for source in self.sources.all(&plan.conf_dir)? {
             let tree = source.tree(ctx, workspace, &plan.conf_dir)?;
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+            for arch in plan.arches() {
+                self.toolchain.for_tree(ctx, arch, &tree)?;
+            }
             for order in &orders {
+                if self.fix || !self.want.is_empty() {
+                    // Nothing is mended that is not understood.
+                    kconfigs.by(&order.toolchain)?;
+                }
                 rows.push(order.check(ctx, (&history, contract), &tree, &kconfigs)?);
             }
         }
@@ -210,9 +217,19 @@ impl<'a> Order<'a> {
     ) -> Result<Row<'a>> {
         let Order { kernel, toolchain, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {kernel} on Linux {}", tree.version));
-        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
         let (version, arch) = (&tree.version, toolchain.arch);
-        let row = self.row(Ground { kconfig: &kconfig, version, arch, history }, contract);
+        let resolver = kconfigs.resolver_by(ctx.progress, toolchain)?;
+        let row = match &resolver {
+            Resolver::Engine(kconfig) => {
+                self.row(Ground { kconfig, version, arch, history }, contract)
+            }
+            Resolver::Conf(_) => {
+                let resolved = resolver.resolve(version, arch, history, &self.assignments)?;
+                let dot_config = &resolved.dot_config;
+                let breaches = unexplained(contract, &self.targets, version, dot_config);
+                Row { breaches, ..self.bare_row(version, resolved) }
+            }
+        };
         bar.finish_and_clear();
         diag::tell_resolved(ctx.progress, kernel, version, row.requested, &row.resolved);
         diag::tell_breaches(ctx.progress, kernel, version, &row.breaches);
@@ -221,13 +238,19 @@ impl<'a> Order<'a> {
 
     /// What the list comes to, told nobody.
     pub(super) fn row(&self, ground: Ground<'_>, contract: &Contract) -> Row<'a> {
-        let Order { kernel, targets, assignments, .. } = self;
+        let Order { targets, assignments, .. } = self;
         let Ground { kconfig, version, arch, history } = ground;
         let resolved = resolve(kconfig, version, arch, history, assignments);
         let (asked, _) = translate(kconfig, version, arch, history, assignments);
         let breaches = breaches(ground, contract, targets, assignments, &resolved.dot_config);
         let mended = propose(kconfig, history, &asked, &self.wanted(&resolved));
         let needless = needless(kconfig, &asked, &self.repeated);
+        Row { breaches, mended, needless, ..self.bare_row(version, resolved) }
+    }
+
+    /// Without all that takes an understanding of the tree.
+    fn bare_row(&self, version: &KernelVersion, resolved: Resolved) -> Row<'a> {
+        let Order { kernel, targets, assignments, .. } = self;
         let requested = assignments.len();
         let all = assignments.iter().chain(self.repeated.iter().map(|one| &one.assignment));
         let places = all.map(|one| one.place.clone()).collect();
@@ -238,19 +261,29 @@ impl<'a> Order<'a> {
             linux,
             requested,
             resolved,
-            mended,
-            needless,
-            breaches,
+            mended: vec![],
+            needless: vec![],
+            breaches: vec![],
             places,
             version,
             targets,
         }
     }
 
-    /// With what did not come out, if that is to be mended.
+    /// The heir of a transitional name, in place of it.
+    fn inherited(&self, note: &Note) -> Option<Wanted> {
+        let Past::Inherited(heir) = &note.past else { return None };
+        let line = self.assignments.iter().find(|one| one.place == note.place)?;
+        let in_place_of = Some(note.place.clone());
+        Some(Wanted { symbol: heir.clone(), value: line.value.clone(), in_place_of })
+    }
+
+    /// With what did not come out, and what another name took over, if that is to be mended.
     fn wanted(&self, resolved: &Resolved) -> Vec<Wanted> {
         let missed = resolved.findings.iter().filter(|_| self.fix).filter_map(Wanted::of);
-        self.wanted.iter().cloned().chain(missed).collect()
+        let renamed = resolved.notes.iter().filter(|_| self.fix);
+        let renamed = renamed.filter_map(|note| self.inherited(note));
+        self.wanted.iter().cloned().chain(missed).chain(renamed).collect()
     }
 }
 

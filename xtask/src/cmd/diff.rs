@@ -215,7 +215,7 @@ impl DiffArgs {
         let each = |tree| Kconfigs::new(&ctx.shell, tree, &workspace.work);
         let kconfigs: Vec<Kconfigs<'_>> = trees.iter().map(each).collect();
         let kconfig = |input: &Input, kconfigs: &Kconfigs<'_>| -> Result<Rc<Kconfig>> {
-            kconfigs.of(&self.toolchain.find(&ctx.shell, input.asks.arch)?.kbuild_arch())
+            kconfigs.by(&self.toolchain.find(&ctx.shell, input.asks.arch)?)
         };
         let kconfig_a = kconfig(a, &kconfigs[0])?;
         let kconfig_b = kconfig(b, &kconfigs[kconfigs.len() - 1])?;

@@ -76,7 +76,7 @@ impl EditArgs {
         let lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
-        let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
+        let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
         let kconfig =
             Kconfigs::new(&ctx.shell, &tree, &workspace.work).of(&toolchain.kbuild_arch())?;
         let (version, arch) = (&tree.version, target.arch);

@@ -14,7 +14,7 @@ use crate::history::History;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Cause, InKernel, Kconfigs, explain, known, translate, why_unknown};
 use crate::source::{self, Sources, Tree};
-use crate::toolchain::KbuildArch;
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ impl ExplainArgs {
         for targets in plan.variants() {
             let target = targets[0];
             let requested = fragment::read(&workspace, &plan.conf_dir, target)?.assignments;
-            let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
+            let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
             let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
             let (asked, _) = translate(&kconfig, &tree.version, target.arch, &history, &requested);
             let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
@@ -77,11 +77,11 @@ impl ExplainArgs {
     }
 
     /// Kuasar's, with the tools for each where they are here.
-    fn arches(&self, ctx: &Context, plan: &Plan) -> Vec<(Arch, Option<KbuildArch>)> {
+    fn arches(&self, ctx: &Context, plan: &Plan) -> Vec<(Arch, Option<Toolchain>)> {
         let tools = |arch: Arch| {
             let meant = plan.arches().contains(&arch);
             let tools = if meant { &self.toolchain } else { &self.toolchain.without_prefix() };
-            tools.find(&ctx.shell, arch).ok().map(|found| found.kbuild_arch())
+            tools.find(&ctx.shell, arch).ok()
         };
         Arch::ALL.iter().map(|arch| (*arch, tools(*arch))).collect()
     }

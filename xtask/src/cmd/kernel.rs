@@ -11,7 +11,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use vmm_kernel::Manifest;
+use vmm_kernel::{Arch, Manifest};
 
 use self::variant::{Looked, Order, Site, Variant};
 use crate::cmd::args::{JobsArgs, SourceArgs, TargetArgs, ToolchainArgs};
@@ -23,7 +23,7 @@ use crate::image::Wanted;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Breach, Finding, Kconfigs};
-use crate::setup::Uses;
+use crate::setup::{Uses, oldest_lld};
 use crate::stage;
 use crate::variant::Folder;
 use crate::workspace::Workspace;
@@ -129,7 +129,7 @@ impl KernelArgs {
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
         if self.setup {
-            setup::install_for_kernel(ctx, &plan.arches(), &self.uses(), self.yes)?;
+            self.set_up(ctx, &workspace, &plan)?;
         }
         let results = match self.make(ctx, &workspace, &plan)? {
             Ok(results) => results,
@@ -164,6 +164,7 @@ impl KernelArgs {
         }
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
+        variant::link_for(ctx, &mut orders, &tree)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let (mut variants, mut obstacles) = (vec![], vec![]);
         let folder =
@@ -191,6 +192,19 @@ impl KernelArgs {
     /// Where the target's image goes beside the workspace.
     fn installed(&self, target: &Target) -> Option<Utf8PathBuf> {
         self.install.then(|| under(self.dest_dir.as_deref(), &target.install))
+    }
+
+    /// Installs what is missing to fetch the tree, then what that wants beyond.
+    fn set_up(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<()> {
+        let arches = plan.arches();
+        let uses = self.uses();
+        setup::install_for_kernel(ctx, &arches, &uses, self.yes)?;
+        if !arches.contains(&Arch::Aarch64) {
+            return Ok(());
+        }
+        let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
+        let oldest_lld = oldest_lld(&ctx.shell, &tree)?;
+        setup::install_for_kernel(ctx, &arches, &Uses { oldest_lld, ..uses }, self.yes)
     }
 
     /// What --setup installs for.

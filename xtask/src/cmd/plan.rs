@@ -13,7 +13,7 @@ use crate::hash;
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::{Plan, plan};
-use crate::resolve::{Kconfigs, resolve};
+use crate::resolve::Kconfigs;
 use crate::stage::Identity;
 use crate::variant::TOOL_VERSION;
 use crate::workspace::Workspace;
@@ -53,7 +53,7 @@ impl PlanArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
-        let source = self.source.planned(&plan.conf_dir)?;
+        let source = self.source.planned(ctx, &workspace, &plan.conf_dir)?;
         diag::tell_plan(ctx.progress, &plan);
         ctx.progress.say(&source);
         let keys = if self.keys { self.keys(ctx, &workspace, &plan)? } else { vec![] };
@@ -68,10 +68,10 @@ impl PlanArgs {
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let mut keys = vec![];
         for target in &plan.targets {
-            let toolchain = self.toolchain.find(&ctx.shell, target.arch)?;
+            let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
             let requested = fragment::read(workspace, &plan.conf_dir, target)?.assignments;
-            let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
-            let resolved = resolve(&kconfig, &tree.version, target.arch, &history, &requested);
+            let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
+            let resolved = resolver.resolve(&tree.version, target.arch, &history, &requested)?;
             let identity = Identity {
                 source: &tree.record,
                 config_sha256: &hash::of_bytes(&resolved.dot_config),

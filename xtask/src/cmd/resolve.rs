@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, anyhow, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use kconfig::{Config, Mode};
+use kconfig::Mode;
 use serde::Serialize;
 use vmm_kernel::{Arch, KernelType};
 
@@ -13,7 +13,7 @@ use crate::diag::{self, Hint, did_you_mean};
 use crate::fragment;
 use crate::history::History;
 use crate::plan::{Request, plan};
-use crate::resolve::{Finding, Kconfig, Kconfigs, resolve};
+use crate::resolve::{Finding, Kconfigs, Resolver};
 use crate::source::Tree;
 use crate::toolchain::KbuildArch;
 use crate::workspace::Workspace;
@@ -65,15 +65,14 @@ impl ResolveArgs {
         };
         let tree = self.source.tree(ctx, &workspace, &conf_dir)?;
         let arch = self.kbuild_arch(ctx, &tree)?;
-        let kconfig = Kconfigs::new(&ctx.shell, &tree, &workspace.work).of(&arch)?;
+        let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+        let resolver = kconfigs.resolver(ctx.progress, &arch)?;
         let mut answered = match self.kernel_type {
-            Some(kernel_type) => self.list(ctx, &workspace, &tree, &kconfig, kernel_type)?,
-            None => self.files(ctx, &kconfig)?,
+            Some(kernel_type) => self.list(ctx, &workspace, &tree, &resolver, kernel_type)?,
+            None => self.files(ctx, &resolver)?,
         };
         if self.savedefconfig {
-            let (mut config, _) =
-                Config::resolve(&kconfig.model, Mode::OldDefault, Some(&answered.config));
-            answered.config = config.defconfig();
+            answered.config = resolver.defconfig(&answered.config)?;
         }
         match &self.output {
             Some(file) => {
@@ -98,7 +97,7 @@ impl ResolveArgs {
             None => Arch::host()?.kbuild(),
         };
         if let Some(arch) = kuasar_arch(name) {
-            return Ok(self.toolchain.find(&ctx.shell, arch)?.kbuild_arch());
+            return Ok(self.toolchain.for_tree(ctx, arch, tree)?.kbuild_arch());
         }
         let arch = self.toolchain.of_any_arch(name);
         if tree.dir.join("arch").join(arch.source()).join("Kconfig").is_file() {
@@ -115,7 +114,7 @@ impl ResolveArgs {
         ctx: &Context,
         workspace: &Workspace,
         tree: &Tree,
-        kconfig: &Kconfig,
+        resolver: &Resolver<'_>,
         kernel_type: KernelType,
     ) -> Result<Answered> {
         ensure!(self.mode() == Mode::AllNo, "a list is resolved as allnoconfig, not {}", self.mode);
@@ -133,13 +132,13 @@ impl ResolveArgs {
         let plan = plan(workspace, &request)?;
         let requested = fragment::read(workspace, &plan.conf_dir, &plan.targets[0])?.assignments;
         let history = History::read(workspace, &plan.conf_dir)?;
-        let resolved = resolve(kconfig, &tree.version, arch, &history, &requested);
+        let resolved = resolver.resolve(&tree.version, arch, &history, &requested)?;
         let name = plan.targets[0].variant();
         diag::tell_resolved(ctx.progress, &name, &tree.version, requested.len(), &resolved);
         Ok(Answered { config: resolved.dot_config, findings: resolved.findings })
     }
 
-    fn files(&self, ctx: &Context, kconfig: &Kconfig) -> Result<Answered> {
+    fn files(&self, ctx: &Context, resolver: &Resolver<'_>) -> Result<Answered> {
         let mut asked = String::new();
         for file in &self.config {
             let text = std::fs::read(file).with_context(|| format!("failed to read {file}"))?;
@@ -151,10 +150,10 @@ impl ResolveArgs {
             return Err(anyhow!("{} needs a configuration to start from", self.mode))
                 .hint(|| "name it with --config");
         }
-        let (mut config, problems) =
-            Config::resolve(&kconfig.model, self.mode(), given.then_some(asked.as_str()));
-        diag::tell_dot_config(ctx.progress, kconfig, &problems);
-        Ok(Answered { config: config.dot_config(), findings: vec![] })
+        let given = given.then_some(asked.as_str());
+        let config = resolver.dot_config(ctx.progress, self.mode(), given)?;
+        diag::tell_lost(ctx.progress, &resolver.kconfig().lost(&asked, &config));
+        Ok(Answered { config, findings: vec![] })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what this host lacks for a build and a boot, and how to get it.
 
 use anyhow::{Result, anyhow};
+use camino::Utf8PathBuf;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use vmm_kernel::Arch;
@@ -10,7 +11,9 @@ use crate::cmd::{Answer, Context, confirm};
 use crate::diag::Hint;
 use crate::launcher::Launcher;
 use crate::setup::{self, Installation, Manager, Missing, Surveyed, Uses};
+use crate::source::{self, Sources, Tree};
 use crate::toolchain::Family;
+use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -41,10 +44,19 @@ pub(crate) struct SetupArgs {
     /// Also what `kernel --debug` needs
     #[arg(long)]
     debug: bool,
+    /// For this pinned source, which may want newer tools [default: the one that sources.toml names]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// For your own Linux tree
+    #[arg(long, value_name = "DIR", conflicts_with = "source")]
+    kernel_dir: Option<Utf8PathBuf>,
 }
 
 impl SetupArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
+        let tree = self.tree(ctx)?;
+        let oldest_lld = tree.map(|tree| setup::oldest_lld(&ctx.shell, &tree)).transpose()?;
+        let oldest_lld = oldest_lld.flatten();
         let arches = match self.arch {
             named if !named.is_empty() => named,
             _ => vec![Arch::host().hint(|| "name the guests' with --arch")?],
@@ -56,6 +68,7 @@ impl SetupArgs {
             family: self.toolchain,
             modules: self.modules,
             debug: self.debug,
+            oldest_lld,
         };
         let surveyed = setup::survey(&ctx.shell, &arches, &uses)?;
         let manager = Manager::detect(&ctx.shell);
@@ -69,6 +82,23 @@ impl SetupArgs {
                 let ask = if self.yes { Ask::Never } else { Ask::OrRefuse };
                 install(ctx, manager, &missing, &arches, &uses, ask)
             }
+        }
+    }
+}
+
+impl SetupArgs {
+    /// The tree that is meant, if it is here; one that was named has to be.
+    fn tree(&self, ctx: &Context) -> Result<Option<Tree>> {
+        if let Some(dir) = &self.kernel_dir {
+            return source::user_tree(&camino::absolute_utf8(dir)?).map(Some);
+        }
+        let workspace = Workspace::read(&ctx.shell)?;
+        let (sources, cache) =
+            (Sources::read(&workspace.conf_dir())?, workspace.work.join("source"));
+        let pin = sources.pin(self.source.as_deref())?;
+        match &self.source {
+            Some(_) => source::find(&sources, pin, &cache).map(Some),
+            None => Ok(source::state(&sources, pin, &cache)?.tree),
         }
     }
 }

@@ -151,6 +151,9 @@ struct Listed {
     name: String,
     default: bool,
     from: String,
+    /// Where a package is looked for, if that is not the host's own lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suite: Option<String>,
     /// What sources.lock says.
     locked: Option<source::Locked>,
     unpacked: Option<Fetched>,
@@ -158,12 +161,17 @@ struct Listed {
 
 fn list(ctx: &Context, sources: &Sources, cache: &Utf8Path) -> Result<Answer> {
     let mut listed = Vec::new();
-    for pin in sources.pins() {
+    for pin in sources.with_substitutes() {
         let state = source::state(sources, pin, cache)?;
+        let is_pinned = sources.pins().contains(pin);
+        if !is_pinned && state.locked.is_none() {
+            continue;
+        }
         listed.push(Listed {
             name: pin.name.clone(),
             default: pin.name == sources.default_name(),
             from: pin.from(),
+            suite: pin.suite().map(str::to_owned),
             locked: state.locked,
             unpacked: state.tree.map(Fetched::from),
         });
@@ -181,15 +189,23 @@ fn table(listed: &[Listed]) -> String {
         let name = if one.default { format!("{} (default)", one.name) } else { one.name.clone() };
         let locked = one.locked.as_ref().map_or("-", |locked| locked.version.as_str());
         let unpacked = one.unpacked.as_ref().map_or("-", |tree| tree.dir.as_str());
-        table.add_row([name.as_str(), &one.from, locked, unpacked]);
+        let suite = one.suite.as_ref().map(|suite| format!(" of {suite}"));
+        let from = format!("{}{}", one.from, suite.unwrap_or_default());
+        table.add_row([name.as_str(), &from, locked, unpacked]);
     }
     table.trim_fmt()
 }
 
 fn path(ctx: &Context, sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<Answer> {
-    let fetched = Fetched::from(source::find(sources, pin, cache)?);
+    let pin = settled(ctx, sources, pin, cache)?;
+    let fetched = Fetched::from(source::find(sources, &pin, cache)?);
     ctx.print(&fetched, |fetched| fetched.dir.to_string())?;
     Ok(Answer::Yes)
+}
+
+/// What `fetch` takes for a pin on this host.
+fn settled(ctx: &Context, sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<Pin> {
+    Ok(source::settle(&ctx.shell, sources, pin, cache, Wanted::Recorded)?.pin)
 }
 
 /// What became of a tree since it was unpacked.
@@ -204,7 +220,8 @@ struct Verified {
 fn verify(ctx: &Context, sources: &Sources, pins: &[Pin], cache: &Utf8Path) -> Result<Answer> {
     let mut verified = Vec::new();
     for pin in pins {
-        let difference = source::verify(&ctx.shell, ctx.progress, sources, pin, cache)?;
+        let pin = settled(ctx, sources, pin, cache)?;
+        let difference = source::verify(&ctx.shell, ctx.progress, sources, &pin, cache)?;
         let unchanged = difference.is_empty();
         verified.push(Verified { name: pin.name.clone(), unchanged, difference });
     }
@@ -214,7 +231,7 @@ fn verify(ctx: &Context, sources: &Sources, pins: &[Pin], cache: &Utf8Path) -> R
 
 fn unpacked(sources: &Sources, cache: &Utf8Path) -> Result<Vec<Pin>> {
     let mut unpacked = Vec::new();
-    for pin in sources.pins() {
+    for pin in sources.with_substitutes() {
         if source::state(sources, pin, cache)?.tree.is_some() {
             unpacked.push(pin.clone());
         }

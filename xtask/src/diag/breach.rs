@@ -59,7 +59,8 @@ fn breach_text(kernel: &str, version: &KernelVersion, breach: &Breach) -> String
     for one in at_fault.iter().take(MOST) {
         let asked = one.asked.as_ref().map(|place| format!("asked for by {place}"));
         let why = asked.into_iter().chain(one.why.as_ref().map(cause_text)).collect::<Vec<_>>();
-        let _ = writeln!(text, "    {}: {}", value_text(one), why.join("; "));
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+        let _ = writeln!(text, "    {}{why}", value_text(one));
     }
     if at_fault.len() > MOST {
         let _ = writeln!(text, "    and {} more", at_fault.len() - MOST);

@@ -122,8 +122,9 @@ fn undefined_text(cause: Option<&Cause>, in_it: &Subject, other: &Subject) -> St
     let (Some(on), Some(other)) = (&in_it.on, &other.on) else { return String::new() };
     let linux = &on.linux;
     match cause {
-        Some(Cause::Called { name } | Cause::Renamed { to: name }) => {
-            format!("called {name} in Linux {linux}")
+        Some(Cause::Called { name, opposite } | Cause::Renamed { to: name, opposite }) => {
+            let how = if *opposite { "the opposite of" } else { "called" };
+            format!("{how} {name} in Linux {linux}")
         }
         Some(Cause::NotYet { version }) => format!("not in Linux {linux}, came with {version}"),
         Some(Cause::Gone { version, .. }) => format!("not in Linux {linux}, went with {version}"),

@@ -100,8 +100,14 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             }
             ("this tree has no such symbol".to_owned(), vec![], notes)
         }
-        Cause::Called { name } => said(format!("this tree calls it CONFIG_{name}")),
-        Cause::Renamed { to } => said(format!("renamed to CONFIG_{to}")),
+        Cause::Called { name, opposite: false } => {
+            said(format!("this tree calls it CONFIG_{name}"))
+        }
+        Cause::Called { name, opposite: true } => {
+            said(format!("this tree asks the opposite, CONFIG_{name}"))
+        }
+        Cause::Renamed { to, opposite: false } => said(format!("renamed to CONFIG_{to}")),
+        Cause::Renamed { to, opposite: true } => said(format!("CONFIG_{to} asks the opposite now")),
         Cause::NotYet { version } => said(format!("it came with {version}")),
         Cause::Gone { version, instead: None } => said(format!("it went with {version}")),
         Cause::Gone { version, instead: Some(instead) } => {
@@ -155,6 +161,7 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
             ("one of a choice".to_owned(), vec![Drawn { line: choice, label }], vec![])
         }
         Cause::Unclear => said("its value changed while it was computed".to_owned()),
+        Cause::Untold => said("the tree's own conf does not say why".to_owned()),
     }
 }
 

@@ -14,14 +14,15 @@ use vmm_kernel::Choice;
 
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
-use super::style;
+use super::{BadInput, style};
 use crate::edit::{Edit, Edited};
 use crate::fragment::{Place, config_line};
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Mended, Needless, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Lost, Mended, Needless, Note, Resolved};
 use crate::source::KernelVersion;
+use crate::toolchain::Toolchain;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
 pub(crate) fn print_result(text: &str) -> Result<()> {
@@ -87,6 +88,15 @@ pub(crate) fn tell_no_overlay(
     warn(progress, text);
 }
 
+/// Says which linker is taken for an arch and why, where another one would make smaller kernels.
+pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
+    if let Some(why) = &toolchain.compromise {
+        let (arch, linker) = (toolchain.arch, toolchain.gnu("ld"));
+        let how = "`cargo xtask setup` with that --arch and --source brings one where there is any";
+        progress.say(format!("{arch} is linked by {linker}: {why}; {how}"));
+    }
+}
+
 /// Says what became of the requests: translations, then all that did not come out.
 pub(crate) fn tell_resolved(
     progress: Progress,
@@ -96,7 +106,10 @@ pub(crate) fn tell_resolved(
     resolved: &Resolved,
 ) {
     for note in &resolved.notes {
-        progress.say(format!("note: {}", note_text(note)));
+        match &note.past {
+            Past::Undefended { .. } => warn(progress, note_text(note, version)),
+            _ => progress.say(format!("note: {}", note_text(note, version))),
+        }
     }
     if resolved.findings.is_empty() {
         progress.say(format!("resolved {name}: {requested} symbols as asked on Linux {version}"));
@@ -142,12 +155,24 @@ pub(crate) fn tell_needless(progress: Progress, all: &[(&Needless, usize)]) {
     }
 }
 
-fn note_text(note: &Note) -> String {
+fn note_text(note: &Note, version: &KernelVersion) -> String {
     let Note { symbol, place, past } = note;
     match past {
         Past::Called(older) => format!("{place}: {symbol} is called {older} in this tree"),
+        Past::Opposite(older) => {
+            format!("{place}: {symbol} is asked for as its opposite, {older}, in this tree")
+        }
+        Past::Undefended { release, against } => format!(
+            "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
+        ),
+        Past::Inherited(heir) => format!(
+            "{place}: {symbol} is a name of old .config files alone in this tree: {heir} takes its value over"
+        ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
+        Past::LeftByTools { needs, cost } => {
+            format!("{place}: {symbol} is left out, these tools lack {needs}: {cost}")
+        }
     }
 }
 
@@ -197,6 +222,32 @@ pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &
         let line = problem.location.line;
         warn(progress, format!("line {line}: {}", problem_text(kconfig, &problem.problem)));
     }
+}
+
+/// Says which values of a `.config` went nowhere.
+pub(crate) fn tell_lost(progress: Progress, lost: &[Lost]) {
+    for Lost { symbol, value, heir } in lost {
+        let (line, new) = (config_line(symbol, value), config_line(heir, value));
+        warn(
+            progress,
+            format!(
+                "{line} is lost: {symbol} is a name of old .config files alone, and {heir}, which takes its value \
+                 over in olddefconfig, does not here; ask for {new}"
+            ),
+        );
+    }
+}
+
+/// Says who resolves in this tool's place, and for what statement.
+pub(crate) fn tell_own_conf(progress: Progress, version: &KernelVersion, unknown: &BadInput) {
+    warn(
+        progress,
+        format!(
+            "{unknown} ({}) is not known to this tool: the own conf of Linux {version} resolves, and findings come \
+             without their causes",
+            unknown.source.trim()
+        ),
+    );
 }
 
 /// Says that no kernel is made, and which flags would make one all the same.

@@ -183,8 +183,14 @@ mod tests {
         let version = "6.12.0".parse().unwrap();
         let tree = Tree { dir: folder.to_owned(), version, record, pinned: true };
         let record = ToolchainRecord { name: "gcc".to_owned(), versions: vec![] };
-        let toolchain =
-            Toolchain { arch: Arch::X86_64, family: Family::Gnu, prefix: String::new(), record };
+        let toolchain = Toolchain {
+            arch: Arch::X86_64,
+            family: Family::Gnu,
+            prefix: String::new(),
+            linker: None,
+            record,
+            compromise: None,
+        };
         let (shell, progress) = (Shell::for_tests(), Progress::Silent);
         let jobs = Jobs::new(1, None).unwrap();
         let bench = |tree| Bench {

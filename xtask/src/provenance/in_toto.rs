@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use vmm_kernel::{Arch, Bus, ImageFormat, KernelType, Manifest};
 
-use super::{Materials, Tool, patch};
+use super::{Materials, Tool};
+use crate::source::patches;
 
 /// What the parameters mean: those of `cargo xtask kernel`.
 const BUILD_TYPE: &str = "https://github.com/kuasar-io/kuasar/guest-kernel/v1";
@@ -124,7 +125,7 @@ fn dependencies(materials: Materials<'_>) -> Vec<Resource> {
     let Manifest { source, inputs, toolchain, packer, .. } = materials.manifest;
     let mut all = vec![kernel_source(materials)];
     all.extend(source.patches.iter().map(|record| {
-        let (name, sha256) = patch(record);
+        let (name, sha256) = patches::parts(record);
         resource(name, sha256)
     }));
     all.extend(inputs.iter().map(|input| resource(input.path.as_str(), &input.sha256)));

@@ -45,11 +45,6 @@ fn json(document: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(document).context("failed to write a document")? + "\n")
 }
 
-/// A patch of the manifest: file name and sha256.
-fn patch(record: &str) -> (&str, &str) {
-    record.split_once('@').unwrap_or((record, ""))
-}
-
 /// A tool, by the first line of its `--version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tool<'a> {

@@ -4,8 +4,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use vmm_kernel::Manifest;
 
-use super::{Materials, Tool, patch};
+use super::{Materials, Tool};
 use crate::hash;
+use crate::source::patches;
 
 /// What COPYING of every tree says, in today's identifiers.
 const KERNEL_LICENSE: &str = "GPL-2.0-only WITH Linux-syscall-note";
@@ -93,7 +94,7 @@ pub(super) fn document(materials: Materials<'_>) -> Result<Document> {
         relationship(IMAGE, "GENERATED_FROM", SOURCE),
     ];
     for (number, record) in manifest.source.patches.iter().enumerate() {
-        let (name, sha256) = patch(record);
+        let (name, sha256) = patches::parts(record);
         let id = format!("SPDXRef-Patch-{}", number + 1);
         relationships.push(relationship(&id, "PATCH_APPLIED", SOURCE));
         packages.push(file(id, name, sha256, KERNEL_LICENSE));

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 use vmm_kernel::{FileRecord, ImageFormat, Manifest, SourceRecord, ToolchainRecord};
 
-use crate::source::Difference;
+use crate::source::{Difference, patches};
 
 /// What this tool, workspace and host would make an image of.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ fn source(recorded: &SourceRecord, here: &SourceRecord) -> Vec<Obstacle> {
         return vec![Obstacle::Source { recorded: recorded.clone(), here: here.clone() }];
     }
     let named = |patch: &String| {
-        let (name, sha256) = patch.split_once('@').unwrap_or((patch, ""));
+        let (name, sha256) = patches::parts(patch);
         (name.to_owned(), sha256.to_owned())
     };
     let changes = changes(recorded.patches.iter().map(named), here.patches.iter().map(named));
@@ -136,10 +136,12 @@ fn changes(
     all
 }
 
-/// Which patches of a pin were left out: all are given by record and by name.
-pub(crate) fn left_out(recorded: &[String], all: &[String], names: &[String]) -> Vec<String> {
-    let file = |patch: &String| patch.split('@').next().unwrap_or_default().to_owned();
-    let applied: Vec<String> = recorded.iter().map(file).collect();
-    let gone = all.iter().zip(names).filter(|(patch, _)| !applied.contains(&file(patch)));
-    gone.map(|(_, name)| name.clone()).collect()
+/// Names of the patches of a pin that were left out; all are given by their records.
+pub(crate) fn left_out(recorded: &[String], all: &[String]) -> Vec<String> {
+    let files = |patches: &[String]| -> Vec<String> {
+        patches.iter().map(|patch| patches::parts(patch).0.to_owned()).collect()
+    };
+    let applied = files(recorded);
+    let gone = files(all).into_iter().filter(|file| !applied.contains(file));
+    gone.map(|file| patches::name_of(&file).to_owned()).collect()
 }

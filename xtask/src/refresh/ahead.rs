@@ -16,7 +16,10 @@ pub(crate) struct Ahead {
     pub from: Subject,
     pub to: Subject,
     pub lists: Vec<Outlook>,
+    /// Nothing where a tree's own conf resolved: see `compared`.
     pub changes: Vec<Change>,
+    /// Whether this tool understood both trees for every list; else it cannot say what follows what.
+    pub compared: bool,
     /// What the history does not say.
     pub proposals: Vec<Proposal>,
     /// Symbols whose entries in the history no pinned tree needs.

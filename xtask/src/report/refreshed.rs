@@ -201,6 +201,12 @@ fn proposals(text: &mut String, ahead: &Ahead) {
 
 fn symbols(text: &mut String, ahead: &Ahead) {
     text.push_str("\n## The symbols\n");
+    if !ahead.compared {
+        text.push_str(
+            "\nNot all could be compared: Kconfig files say what this tool does not know, and the tree's own conf \
+             resolved them.\n",
+        );
+    }
     let can_be_set = |one: &&Change| one.about.as_ref().is_some_and(|it| it.prompt.is_some());
     let (comes, brought): (Vec<_>, Vec<_>) = ahead.of_kind(Kind::Comes).partition(can_be_set);
     let stays = |one: &&Change| can_be_set(one) && !one.is_gone();

@@ -28,6 +28,12 @@ pub(crate) struct Successor {
 }
 
 impl Kconfig {
+    /// A line can set it: it has a prompt, be that shown or hidden.
+    pub(crate) fn asks(&self, name: &str) -> bool {
+        let symbol = self.model.defined(name);
+        symbol.is_some_and(|symbol| !self.model[symbol].prompts.is_empty())
+    }
+
     pub(crate) fn about(&self, name: &str) -> Option<About> {
         let known = &self.model[self.model.defined(name)?];
         let prompt = known.prompts.first();

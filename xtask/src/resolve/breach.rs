@@ -1,5 +1,7 @@
 //! What of the contract a resolved configuration breaks, which symbols are at fault, and what mends it.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 use kconfig::{Config, Mode, Way};
 use serde::Serialize;
@@ -44,6 +46,24 @@ pub(crate) struct AtFault {
 }
 
 impl Breach {
+    fn new(
+        Broken { capability, needs }: &Broken<'_>,
+        hypervisors: Vec<String>,
+        at_fault: Vec<AtFault>,
+        mended_by: Option<Vec<Edit>>,
+    ) -> Self {
+        Breach {
+            capability: capability.id.clone(),
+            level: capability.level,
+            hypervisors,
+            reason: capability.reason.clone(),
+            source: capability.source.clone(),
+            needs: needs.iter().map(|needs| needs.text.clone()).collect(),
+            at_fault,
+            mended_by,
+        }
+    }
+
     pub(crate) fn is_refused(&self) -> bool {
         self.level == Level::Required
     }
@@ -60,6 +80,54 @@ pub(crate) fn broken<'a>(
     contract.broken(target, version, Values { arch: target.arch, set: &set })
 }
 
+/// All that a `.config` breaks for these targets, each with the hypervisors that are asked for it.
+fn all_broken<'a>(
+    contract: &'a Contract,
+    targets: &[&Target],
+    version: &KernelVersion,
+    dot_config: &str,
+) -> Vec<(Broken<'a>, Vec<String>)> {
+    let mut found: Vec<(Broken<'_>, Vec<String>)> = vec![];
+    for target in targets {
+        for broken in broken(contract, target, version, dot_config) {
+            let id = &broken.capability.id;
+            match found.iter_mut().find(|(known, _)| known.capability.id == *id) {
+                Some((_, hypervisors)) => hypervisors.push(target.hypervisor.clone()),
+                None => found.push((broken, vec![target.hypervisor.clone()])),
+            }
+        }
+    }
+    found
+}
+
+/// All that a `.config` breaks for these targets, where nobody can say why.
+pub(crate) fn unexplained(
+    contract: &Contract,
+    targets: &[&Target],
+    version: &KernelVersion,
+    dot_config: &str,
+) -> Vec<Breach> {
+    let set = values(dot_config);
+    let breach = |(broken, hypervisors): (Broken<'_>, Vec<String>)| {
+        let arch = targets.first().map(|target| target.arch);
+        let value = |name: &str| {
+            arch.and_then(|arch| contract.value(name, Values { arch, set: &set })).unwrap_or("n")
+        };
+        let names: BTreeSet<&str> = broken
+            .needs
+            .iter()
+            .flat_map(|needs| needs.expression.faults(&|name| Some(value(name))))
+            .collect();
+        let at_fault = |symbol: &str| {
+            let value = value(symbol).to_owned();
+            AtFault { symbol: symbol.to_owned(), value, asked: None, why: None }
+        };
+        let at_fault = names.into_iter().map(at_fault).collect();
+        Breach::new(&broken, hypervisors, at_fault, None)
+    };
+    all_broken(contract, targets, version, dot_config).into_iter().map(breach).collect()
+}
+
 /// All that a `.config` breaks for these targets, explained. `assignments` are what it was resolved from.
 pub(crate) fn breaches(
     ground: Ground<'_>,
@@ -68,16 +136,7 @@ pub(crate) fn breaches(
     assignments: &[Assignment],
     dot_config: &str,
 ) -> Vec<Breach> {
-    let mut found: Vec<(Broken<'_>, Vec<String>)> = vec![];
-    for target in targets {
-        for broken in broken(contract, target, ground.version, dot_config) {
-            let id = &broken.capability.id;
-            match found.iter_mut().find(|(known, _)| known.capability.id == *id) {
-                Some((_, hypervisors)) => hypervisors.push(target.hypervisor.clone()),
-                None => found.push((broken, vec![target.hypervisor.clone()])),
-            }
-        }
-    }
+    let found = all_broken(contract, targets, ground.version, dot_config);
     if found.is_empty() {
         return vec![];
     }
@@ -120,16 +179,7 @@ impl<'a> Explainer<'a> {
                 at_fault.push(one);
             }
         }
-        Breach {
-            capability: capability.id.clone(),
-            level: capability.level,
-            hypervisors,
-            reason: capability.reason.clone(),
-            source: capability.source.clone(),
-            needs: needs.iter().map(|needs| needs.text.clone()).collect(),
-            at_fault,
-            mended_by: mended.map(|(_, edits)| edits),
-        }
+        Breach::new(broken, hypervisors, at_fault, mended.map(|(_, edits)| edits))
     }
 
     fn value(&self, name: &str) -> Option<&'a str> {
@@ -138,9 +188,13 @@ impl<'a> Explainer<'a> {
 
     /// What the tree calls a symbol of the contract, if it has it.
     fn name_here<'n>(&'n self, name: &'n str) -> Option<&'n str> {
-        let mut names =
-            std::iter::once(name).chain(self.contract.older_names(name, self.ground.arch));
-        names.find(|name| self.ground.kconfig.model.defined(name).is_some())
+        let kconfig = self.ground.kconfig;
+        let older = self.contract.older_names(name, self.ground.arch);
+        let names: Vec<&str> = std::iter::once(name).chain(older).collect();
+        // A name that a line can set before one that only selects set.
+        let find = |is: &dyn Fn(&str) -> bool| names.iter().copied().find(|name| is(name));
+        find(&|name| kconfig.asks(name))
+            .or_else(|| find(&|name| kconfig.model.defined(name).is_some()))
     }
 
     fn ways<'n>(&self, needs: &'n Needs) -> Vec<Way<'n>> {

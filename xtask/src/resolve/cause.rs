@@ -6,7 +6,7 @@ use vmm_kernel::Arch;
 
 use super::tree::Kconfig;
 use crate::diag::Quote;
-use crate::history::{History, Known, short};
+use crate::history::{Alias, History, Known, short};
 use crate::source::KernelVersion;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +22,16 @@ pub(crate) enum Cause {
     /// The tree knows it by this older name.
     Called {
         name: String,
+        /// It asks the opposite.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        opposite: bool,
     },
     /// The tree knows it by this newer name.
     Renamed {
         to: String,
+        /// It asks the opposite.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        opposite: bool,
     },
     /// It came with this version, and the tree is older.
     NotYet {
@@ -81,6 +87,8 @@ pub(crate) enum Cause {
     },
     /// Its value was computed from something that changed on the way.
     Unclear,
+    /// The tree's own conf resolved it, which does not say.
+    Untold,
 }
 
 /// A default, and what keeps it from counting; nothing where its own value is too little.
@@ -229,11 +237,15 @@ pub(super) fn told(
     let (known, entry) = history.explain(name, arch, version, knows)?;
     let refuted = || entry.arch.is_none() && !kconfig.other_arches_with(name).is_empty();
     Some(match known {
-        Known::Called(name) => Cause::Called { name: name.to_owned() },
-        Known::RenamedTo(name) => Cause::Renamed { to: name.to_owned() },
+        Known::Called(Alias { name, opposite }) => {
+            Cause::Called { name: name.to_owned(), opposite }
+        }
+        Known::RenamedTo(Alias { name, opposite }) => {
+            Cause::Renamed { to: name.to_owned(), opposite }
+        }
         // A tree that has it for another arch knows better than an entry about every arch.
         _ if refuted() => Cause::Unknown { near: None, only_in: kconfig.other_arches_with(name) },
-        Known::CameWith(version) => Cause::NotYet { version: short(version) },
+        Known::CameWith { release, .. } => Cause::NotYet { version: short(release) },
         Known::WentWith(version, instead) => {
             Cause::Gone { version: short(version), instead: instead.map(str::to_owned) }
         }

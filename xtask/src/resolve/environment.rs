@@ -11,7 +11,7 @@ use xshell::cmd;
 use super::host::DEADLINE;
 use crate::diag::Hint;
 use crate::hash;
-use crate::shell::Shell;
+use crate::shell::{Finished, Shell};
 use crate::source::Tree;
 use crate::toolchain::{FOREIGN_VARIABLES, Family, KbuildArch, on_path};
 
@@ -27,7 +27,30 @@ pub(crate) struct Environment {
 }
 
 /// What asks the makefiles.
-const MAKEFILE: &str = include_str!("environment.mk");
+const MAKEFILE: &str = include_str!("kbuild.mk");
+
+/// Makes a target of `kbuild.mk`, with `folder` for all that is written.
+///
+/// # Errors
+/// If make is missing, or the user interrupts; not if make fails.
+pub(super) fn ask_kbuild(
+    shell: &Shell,
+    dir: &Utf8Path,
+    arch: &KbuildArch,
+    folder: &Utf8Path,
+    target: &str,
+) -> Result<Finished> {
+    if !on_path(shell, "make") {
+        return Err(anyhow!("no `make` on PATH")).hint(|| "`cargo xtask setup` installs it");
+    }
+    let makefile = folder.join("kbuild.mk");
+    std::fs::write(&makefile, MAKEFILE).with_context(|| format!("failed to write {makefile}"))?;
+    let arguments = arch.arguments();
+    let make = cmd!(shell.sh, "make -s --no-print-directory -C {dir} O={folder} {arguments...}");
+    let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
+    let make = make.env("MAKEFILES", &makefile).env("LC_ALL", "C").env("LC_MESSAGES", "C");
+    shell.run(make.arg(target), DEADLINE)
+}
 
 impl Environment {
     /// Asks the tree's makefiles, unless `kept` has what they said and would say again.
@@ -66,20 +89,10 @@ impl Environment {
             *family == Family::Gnu || version.numbers() >= (5, 18),
             "Linux {version} is not built with {family}: 5.18 is the first"
         );
-        if !on_path(shell, "make") {
-            return Err(anyhow!("no `make` on PATH")).hint(|| "`cargo xtask setup` installs it");
-        }
         let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
         let folder = Utf8Path::from_path(folder.path()).context("its name is not UTF-8")?;
-        let makefile = folder.join("environment.mk");
-        std::fs::write(&makefile, MAKEFILE)
-            .with_context(|| format!("failed to write {makefile}"))?;
-        let (dir, arguments) = (&tree.dir, arch.arguments());
-        let make =
-            cmd!(shell.sh, "make -s --no-print-directory -C {dir} O={folder} {arguments...}");
-        let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
-        let make = make.env("MAKEFILES", &makefile).env("LC_ALL", "C").arg("environment-config");
-        let made = shell.run(make, DEADLINE)?;
+        let dir = &tree.dir;
+        let made = ask_kbuild(shell, dir, arch, folder, "environment-config")?;
         let note = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
         match (note("environment"), note("names"), note("makefiles")) {
             (Some(variables), Some(names), Some(makefiles)) if made.success() => {

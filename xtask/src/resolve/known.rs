@@ -3,8 +3,8 @@
 use serde::Serialize;
 use vmm_kernel::Arch;
 
-use super::tree::Kconfigs;
-use crate::toolchain::KbuildArch;
+use super::resolver::Kconfigs;
+use crate::toolchain::Toolchain;
 
 /// The architectures of a tree that a symbol exists for.
 #[derive(Debug, Clone, Serialize)]
@@ -19,13 +19,13 @@ pub(crate) struct Known {
 /// Asks a tree for each of the architectures with tools.
 pub(crate) fn known(
     kconfigs: &Kconfigs<'_>,
-    arches: &[(Arch, Option<KbuildArch>)],
+    arches: &[(Arch, Option<Toolchain>)],
     symbol: &str,
 ) -> Known {
     let (mut names, mut unasked) = (vec![], vec![]);
     let mut elsewhere = vec![];
     for (arch, tools) in arches {
-        match tools.as_ref().and_then(|tools| kconfigs.of(tools).ok()) {
+        match tools.as_ref().and_then(|tools| kconfigs.by(tools).ok()) {
             None => unasked.push(*arch),
             Some(kconfig) => {
                 if kconfig.model.defined(symbol).is_some() {
@@ -37,7 +37,7 @@ pub(crate) fn known(
     }
     let of_kuasar = |folder: &String| {
         let mut tools = arches.iter().filter_map(|(_, tools)| tools.as_ref());
-        tools.any(|tools| tools.source() == folder.as_str())
+        tools.any(|tools| tools.kbuild_arch().source() == folder.as_str())
     };
     elsewhere.retain(|folder| !of_kuasar(folder));
     names.extend(elsewhere);

@@ -11,7 +11,7 @@ use super::cause::Cause;
 use super::tree::Kconfig;
 use crate::edit::Edit;
 use crate::fragment::{Assignment, Place, config_line};
-use crate::history::History;
+use crate::history::{History, opposite};
 
 /// A wanted symbol, and what would make it so.
 #[derive(Debug, Clone, Serialize)]
@@ -35,16 +35,19 @@ impl Wanted {
     /// What would mend a finding; nothing where the tree has no such symbol by any newer name.
     pub(crate) fn of(finding: &Finding) -> Option<Self> {
         let Finding { symbol, asked, place, cause, .. } = finding;
-        let (symbol, in_place_of) = match cause {
-            Cause::Renamed { to } => (to, Some(place.clone())),
+        let same = || Some(asked.as_str());
+        let (symbol, value, in_place_of) = match cause {
+            Cause::Renamed { to, opposite: false } => (to, same(), Some(place.clone())),
+            Cause::Renamed { to, opposite: true } => (to, opposite(asked), Some(place.clone())),
             Cause::Unknown { .. }
             | Cause::Called { .. }
             | Cause::NotYet { .. }
             | Cause::Gone { .. }
-            | Cause::Vendor { .. } => return None,
-            _ => (symbol, None),
+            | Cause::Vendor { .. }
+            | Cause::Untold => return None,
+            _ => (symbol, same(), None),
         };
-        Some(Wanted { symbol: symbol.clone(), value: asked.clone(), in_place_of })
+        Some(Wanted { symbol: symbol.clone(), value: value?.to_owned(), in_place_of })
     }
 }
 
@@ -115,7 +118,7 @@ fn edits<'a>(
     let lines = lines.filter(|(line, _)| in_place_of.is_none() || *line != symbol);
     let edit = |(symbol, value): (SymbolId, &str)| {
         let name = &model[symbol].name;
-        let line = config_line(history.newest_name(name), value);
+        let line = history.newest_line(name, value);
         match asked.iter().find(|one| *one.symbol == **name) {
             Some(there) => Edit { at: there.place.clone(), replaces: true, text: line },
             None => Edit { at: home.clone(), replaces: false, text: line },

@@ -11,11 +11,14 @@ mod deviation;
 mod diff;
 mod environment;
 mod explain;
+mod heir;
 mod host;
 mod kept;
 mod known;
 mod mend;
 mod needless;
+mod own_conf;
+mod resolver;
 mod reverse;
 mod side;
 mod tree;
@@ -24,26 +27,28 @@ use std::collections::BTreeMap;
 
 use kconfig::{Config, Mode};
 use serde::{Deserialize, Serialize};
-use vmm_kernel::Arch;
+use vmm_kernel::{Arch, ResolvedBy};
 
 use crate::fragment::{Assignment, Place, config_line};
-use crate::history::{History, Past};
+use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
-pub(crate) use breach::{AtFault, Breach, breaches, broken};
+pub(crate) use breach::{AtFault, Breach, breaches, broken, unexplained};
 pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
+pub(crate) use heir::Lost;
 pub(crate) use known::{Known, known};
 pub(crate) use mend::{Mended, Wanted, propose};
 pub(crate) use needless::{Because, Needless, needless};
+pub(crate) use resolver::{Kconfigs, Resolver};
 pub(crate) use reverse::{Missed, Reversed, reverse};
 #[cfg(test)]
 pub(crate) use side::Asked;
 pub(crate) use side::{At, By, Ground, Side, Why};
-pub(crate) use tree::{Kconfig, Kconfigs};
+pub(crate) use tree::Kconfig;
 
 /// A `.config`, and what became of the requests for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,11 +56,13 @@ pub(crate) struct Resolved {
     pub dot_config: String,
     /// Requests that did not come out as asked.
     pub findings: Vec<Finding>,
-    /// Requests that the history translated or took out.
+    /// Requests that the history translated or took out, or that the tools cannot meet.
     pub notes: Vec<Note>,
     /// Who selects or implies each symbol that comes of a request and is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brought: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "ResolvedBy::is_xtask")]
+    pub resolved_by: ResolvedBy,
 }
 
 /// A requested symbol that did not come out as asked.
@@ -89,12 +96,16 @@ pub(crate) fn resolve(
     history: &History,
     assignments: &[Assignment],
 ) -> Resolved {
-    let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+    let (asked, mut notes) = translate(kconfig, version, arch, history, assignments);
     let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
     for (asked, got) in compare(&dot_config, &asked) {
+        if let Some(past) = past_of(history, version, arch, &asked.symbol, &dot_config) {
+            notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
+            continue;
+        }
         let cause = match kconfig.model.defined(&asked.symbol) {
             Some(symbol) => cause::of_symbol(kconfig, &mut config, symbol, &asked.value),
             None => cause::why_unknown(kconfig, version, arch, history, &asked.symbol),
@@ -103,7 +114,21 @@ pub(crate) fn resolve(
         findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
     }
     let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, &asked);
-    Resolved { dot_config, findings, notes, brought }
+    Resolved { dot_config, findings, notes, brought, resolved_by: ResolvedBy::Xtask }
+}
+
+/// What the history says of a symbol that did not come out: the tree may have the name, and yet not ask for it as
+/// newer ones do.
+fn past_of(
+    history: &History,
+    version: &KernelVersion,
+    arch: Arch,
+    symbol: &str,
+    dot_config: &str,
+) -> Option<Past> {
+    let set = values(dot_config);
+    let past = history.translate(symbol, arch, version, |_| false);
+    past.or_else(|| history.left_by_tools(symbol, |name| set.contains_key(name)))
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.
@@ -114,18 +139,34 @@ pub(crate) fn translate(
     history: &History,
     assignments: &[Assignment],
 ) -> (Vec<Assignment>, Vec<Note>) {
-    let knows = |name: &str| kconfig.model.defined(name).is_some();
+    let asks = |name: &str| kconfig.asks(name);
     let (mut translated, mut notes) = (vec![], vec![]);
     for assignment in assignments {
         let symbol = &assignment.symbol;
-        let unknown = !knows(symbol);
-        let past = unknown.then(|| history.translate(symbol, arch, version, knows)).flatten();
+        let in_vain = !asks(symbol);
+        let heir = || kconfig.heir(symbol).map(|heir| Past::Inherited(heir.to_owned()));
+        let past = || history.translate(symbol, arch, version, asks).or_else(heir);
+        let past = in_vain.then(past).flatten();
         match &past {
             None => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
             }
-            Some(Past::CameWith(_) | Past::WentWith(_)) => {}
+            // A line of the heir's own says more.
+            Some(Past::Inherited(heir)) if assignments.iter().any(|one| one.symbol == *heir) => {}
+            Some(Past::Inherited(heir)) => {
+                translated.push(Assignment { symbol: heir.clone(), ..assignment.clone() });
+            }
+            Some(Past::Opposite(name)) => {
+                let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
+                translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
+            }
+            Some(
+                Past::CameWith(_)
+                | Past::Undefended { .. }
+                | Past::WentWith(_)
+                | Past::LeftByTools { .. },
+            ) => {}
         }
         let place = assignment.place.clone();
         notes.extend(past.map(|past| Note { symbol: symbol.clone(), place, past }));

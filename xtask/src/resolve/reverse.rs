@@ -73,10 +73,9 @@ pub(crate) fn reverse(
     let (mut edits, mut homeless) = (vec![], vec![]);
     for (index, assignment) in asked.iter().enumerate() {
         let line = found.iter().find(|line| line.asked == Some(index));
-        let newest = history.newest_name(&assignment.symbol);
         let text = match line {
             Some(Line { changed: false, .. }) => continue,
-            Some(line) => config_line(newest, &line.value),
+            Some(line) => history.newest_line(&assignment.symbol, &line.value),
             None => String::new(),
         };
         let again = requested.repeated.iter();
@@ -91,7 +90,7 @@ pub(crate) fn reverse(
             Some(beside) => {
                 // Behind its neighbour: before it may be the comment that says why it is there.
                 let at = Place { line: beside.line + 1, ..beside };
-                let text = config_line(history.newest_name(symbol), value);
+                let text = history.newest_line(symbol, value);
                 edits.push(Edit { at, replaces: false, text });
             }
             None => homeless.push(config_line(symbol, value)),

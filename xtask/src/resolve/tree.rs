@@ -1,23 +1,14 @@
 //! A tree's Kconfig, as the engine reads it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
-use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
-use kconfig::{Dialect, Location, Model, Severity};
+use kconfig::{Location, Model};
 
-use super::answers::Answers;
-use super::environment::Environment;
-use super::host::{DEADLINE, TreeHost};
-use super::kept::{self, Basis};
-use crate::diag::{BadInputs, Quote, bad_kconfig};
+use crate::diag::Quote;
 use crate::fragment::Place;
-use crate::hash;
-use crate::shell::Shell;
 use crate::source::Tree;
-use crate::toolchain::KbuildArch;
 
 /// What a tree's Kconfig says to one arch and toolchain.
 #[derive(Debug)]
@@ -29,60 +20,7 @@ pub(crate) struct Kconfig {
 }
 
 impl Kconfig {
-    /// Reads it. Answers of the tools are kept below `work`.
-    ///
-    /// # Errors
-    /// If the tree's own tools would refuse it.
-    pub(crate) fn read(
-        shell: &Shell,
-        tree: &Tree,
-        arch: &KbuildArch,
-        work: &Utf8Path,
-    ) -> Result<Self> {
-        let folder = work.join("kconfig");
-        let there = folder.join("run");
-        std::fs::create_dir_all(&there)
-            .with_context(|| format!("failed to create folder {there}"))?;
-        let name = hash::of_bytes(format!("{}\n{:?}", tree.dir, arch.arguments()));
-        let kept = |what: &str| folder.join(format!("{}.{what}", &name[..16]));
-        let path = kept("model");
-        let environment = Environment::of(shell, tree, arch, &kept("environment"))?;
-        let answers = Answers::read(kept("json"), &tree.dir, environment.identity()?);
-        if let Some(model) = kept::read(&path, &tree.dir, &environment, &answers) {
-            return Ok(Kconfig::new(model, tree));
-        }
-        let nothing_known = answers.is_empty();
-        let host = TreeHost {
-            shell,
-            dir: &tree.dir,
-            there,
-            environment,
-            answers: RefCell::new(answers),
-            basis: RefCell::new(Basis::new()),
-            deadline: DEADLINE,
-            hung: RefCell::default(),
-        };
-        let (major, minor) = tree.version.numbers();
-        let dialect = Dialect::of(major, minor);
-        if nothing_known {
-            host.foresee(dialect);
-        }
-        let (model, problems) = kconfig::parse(&host, "Kconfig", dialect);
-        shell.check_interrupt()?;
-        host.answers.borrow().write()?;
-        let kconfig = Kconfig::new(model, tree);
-        let errors: Vec<_> = problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
-            .map(|problem| bad_kconfig(&kconfig, problem))
-            .collect();
-        BadInputs::none(errors)
-            .with_context(|| format!("failed to read the Kconfig files of {}", tree.dir))?;
-        kept::write(&path, &host.basis.borrow(), &kconfig.model)?;
-        Ok(kconfig)
-    }
-
-    fn new(model: Model, tree: &Tree) -> Self {
+    pub(super) fn new(model: Model, tree: &Tree) -> Self {
         Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new() }
     }
 
@@ -121,7 +59,8 @@ impl Kconfig {
 impl Kconfig {
     /// That of a tree of one file, in which nothing is wrong.
     pub(crate) fn of_text(text: &'static str) -> Self {
-        let (model, diagnostics) = kconfig::parse(&Text(text), "Kconfig", Dialect::of(6, 12));
+        let (model, diagnostics) =
+            kconfig::parse(&Text(text), "Kconfig", kconfig::Dialect::of(6, 12));
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         Kconfig { model, dir: Utf8PathBuf::new(), by_arch: OnceCell::new() }
     }
@@ -173,34 +112,6 @@ fn names_by_arch(arch: &Utf8Path) -> BTreeMap<String, BTreeSet<String>> {
         }
     }
     found
-}
-
-/// The Kconfig of one tree for each arch that is asked for, read once.
-pub(crate) struct Kconfigs<'a> {
-    shell: &'a Shell,
-    tree: &'a Tree,
-    work: &'a Utf8Path,
-    read: RefCell<BTreeMap<KbuildArch, Rc<Kconfig>>>,
-}
-
-impl<'a> Kconfigs<'a> {
-    pub(crate) fn new(shell: &'a Shell, tree: &'a Tree, work: &'a Utf8Path) -> Self {
-        Kconfigs { shell, tree, work, read: RefCell::default() }
-    }
-
-    /// The tree's version.
-    pub(crate) fn linux(&self) -> String {
-        self.tree.version.to_string()
-    }
-
-    pub(crate) fn of(&self, arch: &KbuildArch) -> Result<Rc<Kconfig>> {
-        if let Some(known) = self.read.borrow().get(arch) {
-            return Ok(known.clone());
-        }
-        let kconfig = Rc::new(Kconfig::read(self.shell, self.tree, arch, self.work)?);
-        self.read.borrow_mut().insert(arch.clone(), kconfig.clone());
-        Ok(kconfig)
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 
 use super::{Missing, on_path};
 use crate::diag::Hint;
+use crate::os_release;
 use crate::progress::Progress;
 use crate::shell::{Next, Shell};
 
@@ -44,8 +45,7 @@ impl Manager {
 
     /// The package manager of this host; `None` if it is one that nothing is known of.
     pub(crate) fn detect(shell: &Shell) -> Option<Self> {
-        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-        Self::of(&release, |program| on_path(shell, program))
+        Self::of(&os_release::read(), |program| on_path(shell, program))
     }
 
     /// A distribution may carry another's package manager: its own counts.
@@ -93,14 +93,11 @@ impl Manager {
 
 /// The release of a distribution: `ID` and `VERSION_ID` of os-release(5), such as `debian 12`.
 pub(crate) fn release() -> String {
-    release_of(&std::fs::read_to_string("/etc/os-release").unwrap_or_default())
+    release_of(&os_release::read())
 }
 
 pub(super) fn release_of(os_release: &str) -> String {
-    let value = |key: &str| {
-        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        line.unwrap_or_default().trim_matches(['"', '\'']).to_owned()
-    };
+    let value = |key| os_release::value(os_release, key).unwrap_or_default();
     format!("{} {}", value("ID"), value("VERSION_ID"))
 }
 

@@ -1,6 +1,7 @@
 //! What this host has of what a kernel's build and boot need, and how to get the rest.
 
 mod install;
+mod lld;
 mod packages;
 
 #[cfg(test)]
@@ -16,9 +17,11 @@ use xshell::cmd;
 
 use crate::launcher::Launcher;
 use crate::shell::Shell;
-use crate::toolchain::{Family, on_path, which};
+use crate::source::Tree;
+use crate::toolchain::{Family, LldVersion, oldest_lld_for, on_path, which};
 
 pub(crate) use self::install::{Installation, Manager, install, release};
+use self::lld::Linker;
 use self::packages::{Need, Probe};
 
 /// One thing that is needed, and whether it is there.
@@ -43,6 +46,16 @@ pub(crate) struct Uses {
     pub(crate) modules: bool,
     /// With what debuggers read.
     pub(crate) debug: bool,
+    /// Of trees that accept no older LLD.
+    pub(crate) oldest_lld: Option<LldVersion>,
+}
+
+/// The oldest LLD that a tree accepts for aarch64 kernels, where it says so.
+///
+/// # Errors
+/// If the tree's own script fails.
+pub(crate) fn oldest_lld(shell: &Shell, tree: &Tree) -> Result<Option<LldVersion>> {
+    oldest_lld_for(shell, &tree.dir, Arch::Aarch64.kbuild())
 }
 
 /// One thing that is needed and not there.
@@ -56,7 +69,12 @@ pub(crate) fn survey(shell: &Shell, arches: &[Arch], uses: &Uses) -> Result<Vec<
     let host = Arch::host().ok();
     let needs = packages::needs()?.into_iter().filter(|need| need.applies(host, arches, uses));
     let needs = needs.map(|need| need.of_version(&uses.family));
-    needs.map(|need| Ok(Surveyed { found: is_there(shell, &need)?, need })).collect()
+    let linker = Linker::look(shell, arches, uses)?;
+    let survey = |need: Need| match need.is_linker_beside_gcc() {
+        true => Ok(linker.survey(need)),
+        false => Ok(Surveyed { found: is_there(shell, &need)?, need }),
+    };
+    needs.map(survey).collect()
 }
 
 /// What `survey` does not find.

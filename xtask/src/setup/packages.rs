@@ -118,16 +118,35 @@ impl Need {
 
 impl Need {
     /// The same where the tools' names end in a version: Debian's packages are called so, too.
-    pub(super) fn of_version(mut self, family: &Family) -> Self {
-        let Family::Llvm(end) = family else { return self };
-        if let (true, false, Probe::Program { program, .. }) =
-            (self.llvm, end.is_empty(), &mut self.probe)
-        {
+    pub(super) fn of_version(self, family: &Family) -> Self {
+        match family {
+            Family::Llvm(end) if self.llvm && !end.is_empty() => self.ending(end),
+            _ => self,
+        }
+    }
+
+    /// The same program and package with this behind their names, as Debian's have a version.
+    pub(super) fn ending(mut self, end: &str) -> Self {
+        if let Probe::Program { program, .. } = &mut self.probe {
             program.push_str(end);
             let apt = self.packages.apt.map(|package| package + end);
             self.packages = Packages { apt, ..Packages::default() };
         }
         self
+    }
+
+    /// The same by another name.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        if let Probe::Program { program, .. } = &mut self.probe {
+            name.clone_into(program);
+        }
+        self
+    }
+
+    /// Whether it is the LLD that links what GCC compiles.
+    pub(super) fn is_linker_beside_gcc(&self) -> bool {
+        let is_lld = matches!(&self.probe, Probe::Program { program, .. } if program == "ld.lld");
+        is_lld && !self.llvm
     }
 }
 

@@ -1,16 +1,19 @@
 //! Brings the tree of a pin into the cache: by the lock, from its provider, checked, patched.
 
+mod choose;
+
 use anyhow::{Context, Result, anyhow};
 use camino::Utf8Path;
 use vmm_kernel::SourceRecord;
 
-use super::debian::Lists;
+use self::choose::{Choice, Chosen, Supply};
 use super::listing::Listing;
 use super::lock::{Lock, Locked};
 use super::patches::Patches;
 use super::pins::{Pin, Provider, Sources};
 use super::store::{self, Record, Store, Stored};
-use super::{Archive, Tree, debian, git, kernel_org, tarball, unpack};
+use super::substitute::settle;
+use super::{Archive, Tree, debian, git, kernel_org, snapshot, tarball, unpack};
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
@@ -45,6 +48,11 @@ pub(crate) fn fetch(
     cache: &Utf8Path,
     wanted: Wanted,
 ) -> Result<Tree> {
+    let settled = settle(shell, sources, pin, cache, wanted)?;
+    if let Some(why) = &settled.why {
+        progress.say(format!("source {}: {}, since {why}", pin.name, settled.pin.from()));
+    }
+    let pin = &settled.pin;
     if let Some(stored) = FetchPlan::new(sources, pin, cache)?.is_done(wanted)? {
         return stored.tree();
     }
@@ -55,7 +63,14 @@ pub(crate) fn fetch(
         return stored.tree();
     }
     let (scratch_guard, scratch) = store.scratch()?;
-    let choice = plan.choose(shell, progress, &scratch, wanted)?;
+    let choice = match plan.choose(shell, progress, &scratch, wanted)? {
+        Chosen::This(choice) => choice,
+        Chosen::Instead(pin, why) => {
+            drop((scratch_guard, store));
+            progress.say(format!("source {}: {}, since {why}", plan.pin.name, pin.from()));
+            return fetch(shell, progress, sources, &pin, cache, wanted);
+        }
+    };
     let stored = match plan.reusable(&choice, &store)? {
         Some(stored) => stored,
         None => plan.unpack(shell, progress, &store, &choice, &scratch)?,
@@ -78,19 +93,17 @@ pub(crate) fn fetch(
 pub(super) struct FetchPlan<'a> {
     pin: &'a Pin,
     cache: &'a Utf8Path,
-    /// Those to apply.
+    /// Those to apply, of kernels of all versions.
     patches: Patches,
     /// Hash of all patches of the pin: the lock knows nothing of what one run leaves out.
     pinned_patches: Option<String>,
     lock: Lock,
+    /// What may be taken in the place of a package.
+    substitute: Option<Pin>,
+    /// URL of Debian's archive of what its mirrors have no more.
+    snapshot: String,
     /// The lock's entry, if it is about what the pin says now.
     pub(super) locked: Option<Locked>,
-}
-
-/// The version to take.
-struct Choice {
-    version: String,
-    offer: debian::Offer,
 }
 
 impl<'a> FetchPlan<'a> {
@@ -104,7 +117,8 @@ impl<'a> FetchPlan<'a> {
         let locked = lock.get(&pin.name).filter(current).cloned();
         let pinned_patches = all_patches.sha256();
         let patches = all_patches.without(&pin.left_out);
-        Ok(FetchPlan { pin, cache, patches, pinned_patches, lock, locked })
+        let (substitute, snapshot) = (sources.substitute(pin), sources.snapshot.clone());
+        Ok(FetchPlan { pin, cache, patches, pinned_patches, lock, substitute, snapshot, locked })
     }
 
     /// The tree, where it is here and nobody has to be asked for another one.
@@ -145,14 +159,23 @@ impl<'a> FetchPlan<'a> {
             name: self.pin.name.clone(),
             version: locked.version.clone(),
             sha256: locked.sha256.clone(),
-            patches: self.patches.records(),
+            patches: self.patches.of_release(&locked.version).records(),
         })
+    }
+
+    pub(super) fn patch_names(&self) -> Vec<String> {
+        let locked = self.locked.as_ref().map(|locked| locked.version.clone());
+        let version = locked.or_else(|| self.pin.provider.version());
+        let patches = version.map(|version| self.patches.of_release(&version));
+        let names = patches.as_ref().unwrap_or(&self.patches).names();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// Name of the tree in the cache. A version of Debian's may have a colon, which kbuild refuses.
     fn tree_name(&self, version: &str) -> String {
+        let patches = self.patches.of_release(version).sha256();
         let version = version.replace(':', "_");
-        match self.patches.sha256() {
+        match patches {
             Some(hash) => format!("{}-{version}-{}", self.pin.name, &hash[..8]),
             None => format!("{}-{version}", self.pin.name),
         }
@@ -166,106 +189,26 @@ impl<'a> FetchPlan<'a> {
             return Ok(None);
         }
         let stored = store::find(self.cache, &self.tree_name(&locked.version))?;
+        let patches = self.patches.of_release(&locked.version).records();
         Ok(stored.filter(|stored| {
             stored.record.sha256 == locked.sha256
                 && stored.record.from == locked.from
-                && stored.record.patches == self.patches.records()
+                && stored.record.patches == patches
         }))
     }
 
-    fn choose(
-        &self,
-        shell: &Shell,
-        progress: Progress,
-        scratch: &Utf8Path,
-        wanted: Wanted,
-    ) -> Result<Choice> {
-        let package = match &self.pin.provider {
-            Provider::Debian { package } => package,
-            other => {
-                let version = other.version().context("the pin says no version")?;
-                return Ok(Choice { version, offer: debian::Offer::default() });
-            }
-        };
-        let offer = self.offer(shell, progress, package, scratch, wanted)?;
-        let version = self.version(progress, package, &offer, wanted)?;
-        Ok(Choice { version, offer })
-    }
-
-    /// The host's package lists may be of any age, and a mirror keeps no version that they name: so
-    /// fresh ones decide what to download.
-    fn offer(
-        &self,
-        shell: &Shell,
-        progress: Progress,
-        package: &str,
-        scratch: &Utf8Path,
-        wanted: Wanted,
-    ) -> Result<debian::Offer> {
-        let host = debian::offer(shell, Lists::default(), package);
-        if let (Ok(offer), Some(locked)) = (&host, &self.locked) {
-            if wanted != Wanted::Newest && offer.is_here(&locked.version) {
-                return host;
-            }
-        }
-        match Lists::fresh(shell, progress, &scratch.join("apt")) {
-            Ok(lists) => debian::offer(shell, lists, package).or(host),
-            Err(error) => {
-                shell.check_interrupt()?;
-                progress.say(format!("{error:#}; going on with this host's package lists"));
-                host
-            }
-        }
-    }
-
-    /// The recorded version while it can be had, unless the newest is wanted.
-    fn version(
-        &self,
-        progress: Progress,
-        package: &str,
-        offer: &debian::Offer,
-        wanted: Wanted,
-    ) -> Result<String> {
-        let newest = offer.candidate.clone().context("apt has no candidate")?;
-        let Some(recorded) = self.locked.as_ref().map(|locked| locked.version.clone()) else {
-            progress.say(format!("taking {package} {newest}: the newest that apt offers"));
-            return Ok(newest);
-        };
-        if recorded == newest {
-            return Ok(newest);
-        }
-        let (lock, name) = (self.lock.path(), &self.pin.name);
-        if wanted == Wanted::Newest {
-            progress.say(format!("taking {package} {newest} in the place of {recorded}"));
-            return Ok(newest);
-        }
-        if offer.has(&recorded) {
-            if offer.is_newer(&newest, &recorded) {
-                let how = format!("`cargo xtask source fetch --update {name}` takes it");
-                progress.say(format!(
-                    "taking {package} {recorded} of {lock}; there is {newest}, {how}"
-                ));
-            }
-            return Ok(recorded);
-        }
-        let gone = format!("{package} {recorded} of {lock} is no longer offered");
-        if wanted == Wanted::Locked {
-            let has = format!("{gone} (apt has: {})", offer.versions.join(", "));
-            return Err(anyhow!(has)).hint(|| {
-                format!("without --locked, {newest} is taken and recorded; or pin a tarball")
-            });
-        }
-        progress.say(format!("{gone}: taking {newest}"));
-        Ok(newest)
+    fn failed(&self) -> String {
+        format!("failed to fetch kernel source `{}`", self.pin.name)
     }
 
     /// A tree that is there although the lock does not name it, such as after a change of branch.
     fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
         let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
+        let patches = self.patches.of_release(&choice.version).records();
         let wanted = self.pin.provider.sha256().or(self.locked_sha256(&choice.version));
         Ok(stored.filter(|stored| {
             stored.record.from == self.pin.from()
-                && stored.record.patches == self.patches.records()
+                && stored.record.patches == patches
                 && wanted.is_none_or(|sha256| sha256 == stored.record.sha256)
         }))
     }
@@ -284,20 +227,31 @@ impl<'a> FetchPlan<'a> {
         choice: &Choice,
         scratch: &Utf8Path,
     ) -> Result<Archive> {
-        let archive = match &self.pin.provider {
-            Provider::Debian { package } => {
-                debian::obtain(shell, progress, package, &choice.version, &choice.offer, scratch)
+        let version = &choice.version;
+        let archive = match (&self.pin.provider, &choice.supply) {
+            (Provider::Debian(package), Supply::Apt(offer)) => {
+                debian::obtain(shell, progress, package, version, offer, scratch)
             }
-            Provider::KernelOrg(release) => {
-                let known = self.locked_sha256(&choice.version).zip(Some(self.lock.path()));
-                kernel_org::obtain(shell, progress, release, known, store.dir(), scratch)
+            (Provider::Debian(package), Supply::Snapshot { why }) => {
+                let sha256 = self.locked_sha256(version).unwrap_or_default();
+                let wanted =
+                    snapshot::Wanted { package, version, sha256, said_by: self.lock.path() };
+                snapshot::obtain(shell, progress, &self.snapshot, wanted, store.dir(), scratch)
+                    .with_context(|| why.clone())
+                    .hint(|| "without --locked, what can be had here is taken and recorded")
             }
-            Provider::Tarball { from, sha256 } => {
+            (Provider::KernelOrg { mirror, .. }, Supply::Release(listed)) => {
+                kernel_org::obtain(shell, progress, mirror, listed, store.dir())
+            }
+            (Provider::Debian(_) | Provider::KernelOrg { .. }, _) => {
+                Err(anyhow!("nothing was chosen to fetch"))
+            }
+            (Provider::Tarball { from, sha256 }, _) => {
                 tarball::obtain(shell, progress, from, (sha256, "sources.toml"), store.dir())
             }
-            Provider::Git(revision) => git::obtain(shell, progress, revision, scratch),
+            (Provider::Git(revision), _) => git::obtain(shell, progress, revision, scratch),
         };
-        archive.with_context(|| format!("failed to fetch kernel source `{}`", self.pin.name))
+        archive.with_context(|| self.failed())
     }
 
     /// One version has one content, asked for with --locked or not.
@@ -334,8 +288,9 @@ impl<'a> FetchPlan<'a> {
         let mut listing = listing?;
         let sha256 = archive.sha256.clone().unwrap_or_else(|| listing.sha256());
         self.check_content(&archive.version, &sha256)?;
-        if !self.patches.is_empty() {
-            self.patches.apply(shell, progress, &unpacked)?;
+        let patches = self.patches.of_release(&archive.version);
+        if !patches.is_empty() {
+            patches.apply(shell, progress, &unpacked)?;
             listing = Listing::of_folder(shell, progress, &unpacked)?;
         }
         let record = Record {
@@ -343,7 +298,7 @@ impl<'a> FetchPlan<'a> {
             from: self.pin.from(),
             version: archive.version.clone(),
             sha256,
-            patches: self.patches.records(),
+            patches: patches.records(),
             kernel_version: String::new(),
             files: 0,
             listing_sha256: String::new(),

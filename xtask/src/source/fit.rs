@@ -45,7 +45,7 @@ pub(crate) fn try_patches(
 ) -> Result<Vec<Tried>> {
     let mut all: Vec<(String, Patch)> = vec![];
     for pin in pins {
-        for patch in pin.all_patches()?.files() {
+        for patch in pin.all_patches()?.of(&tree.version).files() {
             if all.iter().all(|(_, known)| known.record() != patch.record()) {
                 all.push((pin.name.clone(), patch.clone()));
             }

@@ -1,101 +1,175 @@
 //! A release of kernel.org's: a tarball, and what a key of kernel.org's has signed that its sha256 is.
 
+use std::fmt;
+
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::download::download;
+use super::openpgp::{self, Key};
 use super::pins::Location;
-use super::{Archive, KernelVersion, openpgp, tarball};
+use super::{Archive, KernelVersion, tarball};
 use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
 /// Where the folders `v5.x`, `v6.x` and so on are.
-pub(super) const MIRROR: &str = "https://cdn.kernel.org/pub/linux/kernel";
+const MIRROR: &str = "https://cdn.kernel.org/pub/linux/kernel";
 
-/// A release, and who is trusted to say what is in it.
+/// The public key of kernel.org's checksum autosigner, with its own signature and nobody else's: the
+/// file keys/632D3A06589DA6B1.asc of kernel.org's pgpkeys repository.
+const AUTOSIGNER: &str = include_str!("autosigner.asc");
+
+/// Of that key.
+const FINGERPRINT: &str = "B8868C80BA62A1FFFAF5FDA9632D3A06589DA6B1";
+
+/// Where releases are, and who is trusted to say what is in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Release {
-    /// `6.12` or `6.12.8`.
-    pub(super) version: String,
-    /// URL, without a slash at its end.
-    pub(super) mirror: String,
-    pub(super) key: Utf8PathBuf,
+pub(super) struct Mirror {
+    /// Without a slash at its end.
+    pub(super) url: String,
+    /// `None`: the key that this tool brings.
+    pub(super) key: Option<Utf8PathBuf>,
     /// 40 digits, in upper case.
     pub(super) fingerprint: String,
 }
 
-impl Release {
-    fn file(&self) -> String {
-        format!("linux-{}.tar.xz", self.version)
+impl Default for Mirror {
+    fn default() -> Self {
+        Mirror { url: MIRROR.to_owned(), key: None, fingerprint: FINGERPRINT.to_owned() }
+    }
+}
+
+impl Mirror {
+    /// Of a file beside the tarball of that version.
+    fn file(&self, version: &str, name: &str) -> String {
+        let major = version.split('.').next().unwrap_or_default();
+        format!("{}/v{major}.x/{name}", self.url)
     }
 
-    pub(super) fn tarball(&self) -> String {
-        self.url(&self.file())
+    pub(super) fn tarball(&self, version: &str) -> String {
+        self.file(version, &tarball_name(version))
     }
 
-    /// Of a file beside the tarball.
-    fn url(&self, file: &str) -> String {
-        let major = self.version.split('.').next().unwrap_or_default();
-        format!("{}/v{major}.x/{file}", self.mirror)
+    fn list(&self, version: &str) -> String {
+        self.file(version, "sha256sums.asc")
     }
+}
+
+/// Which release is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Release {
+    /// `6.12` or `6.12.8`.
+    Version(String),
+    /// The newest whose version begins with these two numbers, such as `6.12`.
+    NewestOf(String),
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Release::Version(version) => f.write_str(version),
+            Release::NewestOf(series) => write!(f, "{series}.x"),
+        }
+    }
+}
+
+fn tarball_name(version: &str) -> String {
+    format!("linux-{version}.tar.xz")
 }
 
 /// Whether kernel.org may have a release of that name: the third number is left out where it is 0,
 /// and candidates (`-rc3`) are only in git.
 pub(super) fn is_release(version: &str) -> bool {
-    let number = |part: &str| {
+    numbers(version).is_some_and(|count| count == 2 || (count == 3 && !version.ends_with(".0")))
+}
+
+/// Whether that is what releases of one series have in common.
+pub(super) fn is_series(series: &str) -> bool {
+    numbers(series) == Some(2)
+}
+
+/// How many numbers there are between the dots, if there is nothing else.
+fn numbers(version: &str) -> Option<usize> {
+    let is_number = |part: &str| {
         !part.is_empty()
             && part.bytes().all(|byte| byte.is_ascii_digit())
             && (part == "0" || !part.starts_with('0'))
     };
-    let parts: Vec<&str> = version.split('.').collect();
-    matches!(parts.len(), 2 | 3)
-        && parts.iter().all(|part| number(part))
-        && parts.get(2) != Some(&"0")
+    version.split('.').all(is_number).then(|| version.split('.').count())
 }
 
-/// Gets the tarball and checks it: against `known`, a sha256 and the lock that has it, or else against
-/// the signed list on the mirror.
+/// A release, and what its tarball is by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) version: String,
+    pub(super) sha256: String,
+    pub(super) by: String,
+}
+
+/// Asks the mirror's signed list for the release.
+///
+/// # Errors
+/// If the list cannot be had, the trusted key did not sign it, or it has no such release.
+pub(super) fn look_up(
+    shell: &Shell,
+    progress: Progress,
+    mirror: &Mirror,
+    release: &Release,
+    scratch: &Utf8Path,
+) -> Result<Listed> {
+    let (Release::Version(asked) | Release::NewestOf(asked)) = release;
+    let list = mirror.list(asked);
+    let text = signed_list(shell, progress, mirror, &list, scratch)?;
+    progress.say(format!("{list} is signed by {}", mirror.fingerprint));
+    let newest = newest_beside(&text, asked);
+    let version = match (release, &newest) {
+        (Release::NewestOf(series), None) => {
+            return Err(anyhow!("{list} lists no release of {series}")).hint(|| NO_SUCH);
+        }
+        (Release::NewestOf(_), Some(newest)) => newest.clone(),
+        (Release::Version(version), _) => version.clone(),
+    };
+    let file = tarball_name(&version);
+    match listed(&text, &file) {
+        Some(sha256) => Ok(Listed { version, sha256, by: list }),
+        None => Err(anyhow!("{list} does not list {file}")).hint(|| match newest {
+            Some(newest) => format!("the newest of its kind there is {newest}"),
+            None => NO_SUCH.to_owned(),
+        }),
+    }
+}
+
+const NO_SUCH: &str = "look at https://www.kernel.org for the releases that there are";
+
+/// Gets the tarball and checks it.
 pub(super) fn obtain(
     shell: &Shell,
     progress: Progress,
-    release: &Release,
-    known: Option<(&str, &Utf8Path)>,
+    mirror: &Mirror,
+    listed: &Listed,
     cache: &Utf8Path,
-    scratch: &Utf8Path,
 ) -> Result<Archive> {
-    let (sha256, said_by) = match known {
-        Some((sha256, lock)) => (sha256.to_owned(), lock.to_string()),
-        None => {
-            let list = release.url("sha256sums.asc");
-            let sha256 = signed_sha256(shell, progress, release, &list, scratch)?;
-            progress.say(format!("{list} is signed by {}", release.fingerprint));
-            (sha256, list)
-        }
-    };
-    let from = Location::Url(release.url(&release.file()));
-    tarball::obtain(shell, progress, &from, (&sha256, &said_by), cache)
+    let from = Location::Url(mirror.tarball(&listed.version));
+    tarball::obtain(shell, progress, &from, (&listed.sha256, &listed.by), cache)
 }
 
-fn signed_sha256(
+fn signed_list(
     shell: &Shell,
     progress: Progress,
-    release: &Release,
+    mirror: &Mirror,
     list: &str,
     scratch: &Utf8Path,
 ) -> Result<String> {
+    let Mirror { key, fingerprint, .. } = mirror;
     let signed = scratch.join("sha256sums.asc");
     download(shell, progress, list, &signed)?;
-    let text = openpgp::signed_text(shell, &signed, &release.key, &release.fingerprint, scratch)
-        .with_context(|| format!("failed to trust {list}"))?;
-    let file = release.file();
-    listed(&text, &file).ok_or_else(|| anyhow!("{list} does not list {file}")).hint(|| {
-        match newest_beside(&text, &release.version) {
-            Some(newest) => format!("the newest of its kind there is {newest}"),
-            None => "look at https://www.kernel.org for the releases that there are".to_owned(),
-        }
-    })
+    let key = match key {
+        Some(path) => Key::read(path, fingerprint),
+        None => Key::parse(AUTOSIGNER.into(), "of kernel.org's checksum autosigner"),
+    };
+    key.and_then(|key| openpgp::signed_text(shell, &signed, &key, fingerprint, scratch))
+        .with_context(|| format!("failed to trust {list}"))
 }
 
 /// What the lines of `sha256sum` say of `file`.
@@ -135,6 +209,16 @@ mod tests {
         {
             assert!(!is_release(version), "{version}");
         }
+        for (series, expected) in [("6.12", true), ("6.12.8", false), ("6", false), ("6.x", false)]
+        {
+            assert_eq!(is_series(series), expected, "{series}");
+        }
+    }
+
+    #[test]
+    fn the_key_that_comes_with_this_is_one() {
+        assert!(Key::parse(AUTOSIGNER.into(), "").is_ok());
+        assert!(FINGERPRINT.len() == 40 && AUTOSIGNER.starts_with("-----BEGIN PGP PUBLIC KEY"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Kernel source trees: a folder of the user's own, or a pinned source that is fetched, checked,
 //! unpacked once and then never written to.
 
+mod apt;
+mod deb;
 mod debian;
 mod download;
 mod fetch;
@@ -11,9 +13,12 @@ mod listing;
 mod lock;
 mod openpgp;
 mod origin;
-mod patches;
+pub(crate) mod patches;
 mod pins;
+mod releases;
+mod snapshot;
 mod store;
+mod substitute;
 mod symlinks;
 mod tarball;
 mod tree;
@@ -33,6 +38,7 @@ use crate::diag::Hint;
 use crate::progress::Progress;
 use crate::shell::Shell;
 
+pub(crate) use self::apt::NotCarried;
 pub(crate) use self::fetch::{Wanted, fetch};
 pub(crate) use self::fit::{Fit, Tried, try_patches};
 pub(crate) use self::listing::Difference;
@@ -40,6 +46,8 @@ pub(crate) use self::lock::Locked;
 pub(crate) use self::origin::Origin;
 pub(crate) use self::patches::Unfit;
 pub(crate) use self::pins::{Pin, Sources};
+pub(crate) use self::releases::Releases;
+pub(crate) use self::substitute::settle;
 pub(crate) use self::tree::{Tree, check_work, user_tree};
 pub(crate) use self::version::KernelVersion;
 
@@ -64,13 +72,17 @@ pub(crate) struct State {
     pub(crate) tree: Option<Tree>,
     /// What the tree of the locked version is, here or not.
     pub(crate) record: Option<SourceRecord>,
+    /// Names of the patches that are applied. Where nobody can say yet which version the tree will
+    /// be of, also of those that are only for others.
+    pub(crate) patches: Vec<String>,
 }
 
 /// Looks up a pin in the lock and in the cache.
 pub(crate) fn state(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<State> {
     let plan = FetchPlan::new(sources, pin, cache)?;
     let tree = plan.unpacked()?.map(Stored::tree).transpose()?;
-    Ok(State { tree, record: plan.record(), locked: plan.locked })
+    let patches = plan.patch_names();
+    Ok(State { tree, record: plan.record(), locked: plan.locked, patches })
 }
 
 /// The tree of a pin, if it is here.

@@ -38,26 +38,46 @@ const FAULTS: [(&str, &str, &str); 7] = [
 /// What a hash algorithm that proves nothing any more is called, by its number (RFC 9580, 9.5).
 const BROKEN: [(&str, &str); 3] = [("1", "MD5"), ("2", "SHA-1"), ("3", "RIPEMD-160")];
 
+/// A public key that may sign.
+pub(super) struct Key {
+    bytes: Vec<u8>,
+    /// Whose it is or where it lies, in words.
+    name: String,
+}
+
+impl Key {
+    /// As gpg exports it, armored or not.
+    pub(super) fn parse(exported: Vec<u8>, name: &str) -> Result<Self> {
+        let bytes = dearmored(exported).with_context(|| format!("{name} is no OpenPGP key"))?;
+        Ok(Key { bytes, name: name.to_owned() })
+    }
+
+    /// # Errors
+    /// If there is no such file, or it is damaged.
+    pub(super) fn read(path: &Utf8Path, fingerprint: &str) -> Result<Self> {
+        let exported = std::fs::read(path)
+            .with_context(|| format!("failed to read key {path}"))
+            .hint(|| {
+                format!("where gpg has the key: gpg --armor --export {fingerprint} > {path}; docs/fragments.md tells more")
+            })?;
+        Self::parse(exported, path.as_str())
+    }
+}
+
 /// The text in the file `signed`, if the key with this fingerprint signed it. What stands around the
-/// text is not in it. `key` is a public key as gpg exports it, armored or not.
+/// text is not in it.
 ///
 /// # Errors
-/// If there is no such key, or the signature is not that key's, or not of this text.
+/// If the signature is not that key's, or not of this text.
 pub(super) fn signed_text(
     shell: &Shell,
     signed: &Utf8Path,
-    key: &Utf8Path,
+    key: &Key,
     fingerprint: &str,
     scratch: &Utf8Path,
 ) -> Result<String> {
     let (keyring, text) = (scratch.join("keyring.gpg"), scratch.join("signed-text"));
-    let exported = std::fs::read(key)
-        .with_context(|| format!("failed to read key {key}"))
-        .hint(|| {
-            format!("where gpg has the key: gpg --armor --export {fingerprint} > {key}; docs/fragments.md tells more")
-        })?;
-    let bytes = dearmored(exported).with_context(|| format!("{key} is no OpenPGP key"))?;
-    std::fs::write(&keyring, bytes).with_context(|| format!("failed to write {keyring}"))?;
+    std::fs::write(&keyring, &key.bytes).with_context(|| format!("failed to write {keyring}"))?;
     // In a home of its own it reads nobody's options.
     let check = cmd!(
         shell.sh,
@@ -73,7 +93,7 @@ pub(super) fn signed_text(
     no_fault(&done.stdout)
         .and_then(|()| ended())
         .and_then(|()| signed_by(&done.stdout, fingerprint))
-        .with_context(|| format!("failed to verify a signature with key {key}"))?;
+        .with_context(|| format!("failed to verify a signature with key {}", key.name))?;
     std::fs::read_to_string(&text).with_context(|| format!("failed to read {text}"))
 }
 

@@ -1,5 +1,6 @@
 //! Where a source is had, in the terms of others.
 
+use super::debian::Package;
 use super::git::Revision;
 use super::pins::{Location, Pin, Provider};
 
@@ -26,11 +27,11 @@ impl Pin {
             ..archive.clone()
         };
         match &self.provider {
-            Provider::Debian { package } => Origin {
-                purl: Some(format!("pkg:deb/debian/{package}@{}?arch=all", encoded(version))),
+            Provider::Debian(Package { name, .. }) => Origin {
+                purl: Some(format!("pkg:deb/debian/{name}@{}?arch=all", encoded(version))),
                 ..archive
             },
-            Provider::KernelOrg(release) => linux(release.tarball()),
+            Provider::KernelOrg { mirror, .. } => linux(mirror.tarball(version)),
             Provider::Tarball { from: Location::Url(url), .. } => linux(url.clone()),
             Provider::Tarball { from: Location::File(_), .. } => archive,
             Provider::Git(Revision { url, commit }) => Origin {
@@ -48,8 +49,8 @@ fn git_location(url: &str, commit: &str) -> String {
     format!("{scheme}{url}@{commit}")
 }
 
-/// What a package URL allows in a version; all else by its bytes.
-fn encoded(version: &str) -> String {
+/// What a package URL allows in a version, and any URL; all else by its bytes.
+pub(super) fn encoded(version: &str) -> String {
     let encode = |byte: u8| match byte {
         b'.' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
@@ -66,7 +67,8 @@ mod tests {
     fn each_provider_says_where_its_source_is_had() {
         let pin =
             |provider| Pin { name: "a".to_owned(), provider, patches: None, left_out: vec![] };
-        let debian = pin(Provider::Debian { package: "linux-source-6.12".to_owned() });
+        let debian =
+            pin(Provider::Debian(Package { name: "linux-source-6.12".to_owned(), suite: None }));
         let purl = debian.origin("6.12.8-1+b1~deb12u1").purl;
         let expected = "pkg:deb/debian/linux-source-6.12@6.12.8-1%2Bb1~deb12u1?arch=all";
         assert_eq!(purl.as_deref(), Some(expected));

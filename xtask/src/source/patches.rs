@@ -8,14 +8,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{git, symlinks};
-use crate::diag::Hint;
+use super::{KernelVersion, Releases, git, symlinks};
+use crate::diag::{BadInput, Hint};
 use crate::hash;
 use crate::progress::Progress;
 use crate::shell::{Finished, Shell};
 
+/// What begins the line of a patch's head that names the releases it is for: that of Linux and those
+/// of stable series, as in `Since: 6.13, 6.12.9, 6.1.124`. It is for all where there is no such line.
+const SINCE: &str = "Since:";
+
 /// The `*.patch` files of a folder in the order of their names. One is named as its file is, but for
-/// the number and the ending: `0001-vsock-reuseport.patch` is `vsock-reuseport`.
+/// the number and the ending: `0001-vsock-reuseport.patch` is `vsock-reuseport`. Another form of it
+/// for newer kernels has an `@` and any word behind the name: `0001-vsock-reuseport@7.1.patch`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Patches {
     files: Vec<Patch>,
@@ -25,6 +30,7 @@ pub(super) struct Patches {
 pub(super) struct Patch {
     pub(super) path: Utf8PathBuf,
     sha256: String,
+    since: Option<Releases>,
 }
 
 /// What `git apply` says of a patch that does not apply.
@@ -40,6 +46,19 @@ impl fmt::Display for Unfit {
 impl std::error::Error for Unfit {}
 
 impl Patch {
+    fn read(path: Utf8PathBuf) -> Result<Self> {
+        let bytes = std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut head = (1..).zip(text.lines()).take_while(|(_, line)| !line.starts_with("--- "));
+        let since = head.find_map(|(number, line)| Some((number, line.strip_prefix(SINCE)?)));
+        let parse = |(number, since): (usize, &str)| {
+            let bad = |error| BadInput::at(&path, &text, number, format!("{error:#}"));
+            since.parse().map_err(bad)
+        };
+        let since = since.map(parse).transpose()?;
+        Ok(Patch { sha256: hash::of_bytes(&bytes), path, since })
+    }
+
     /// `NAME@<sha256>`
     pub(super) fn record(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_str());
@@ -47,10 +66,21 @@ impl Patch {
     }
 
     pub(super) fn name(&self) -> &str {
-        let stem = self.path.file_stem().unwrap_or(self.path.as_str());
-        let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
-        if name.is_empty() { stem } else { name }
+        name_of(self.path.file_name().unwrap_or(self.path.as_str()))
     }
+}
+
+/// File name and sha256 of a patch's record.
+pub(crate) fn parts(record: &str) -> (&str, &str) {
+    record.rsplit_once('@').unwrap_or((record, ""))
+}
+
+/// The name of a patch, by that of its file.
+pub(crate) fn name_of(file: &str) -> &str {
+    let stem = file.strip_suffix(".patch").unwrap_or(file);
+    let stem = stem.split_once('@').map_or(stem, |(name, _)| name);
+    let name = stem.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
+    if name.is_empty() { stem } else { name }
 }
 
 impl Patches {
@@ -63,9 +93,7 @@ impl Patches {
         for entry in folder.read_dir_utf8().with_context(read)? {
             let path = entry.with_context(read)?.into_path();
             if path.extension() == Some("patch") {
-                let bytes =
-                    std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
-                files.push(Patch { path, sha256: hash::of_bytes(&bytes) });
+                files.push(Patch::read(path)?);
             }
         }
         if files.is_empty() {
@@ -79,8 +107,28 @@ impl Patches {
         self.files.is_empty()
     }
 
+    /// Each once.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.files.iter().map(Patch::name).collect()
+        let mut names: Vec<&str> = self.files.iter().map(Patch::name).collect();
+        names.dedup();
+        names
+    }
+
+    /// Those for a tree of `version`, each in its newest form for that.
+    pub(super) fn of(&self, version: &KernelVersion) -> Self {
+        let first = |patch: &Patch| patch.since.as_ref().map(Releases::first).cloned();
+        let fits = |patch: &&Patch| patch.since.as_ref().is_none_or(|one| one.reached_by(version));
+        let is_newest = |patch: &&Patch| {
+            let others = self.files.iter().filter(|one| one.name() == patch.name()).filter(fits);
+            others.map(first).max() == Some(first(patch))
+        };
+        Patches { files: self.files.iter().filter(fits).filter(is_newest).cloned().collect() }
+    }
+
+    /// Those for a release or package of this version; all, where it is named by something else, such
+    /// as a commit.
+    pub(super) fn of_release(&self, version: &str) -> Self {
+        version.parse().map_or_else(|_| self.clone(), |version| self.of(&version))
     }
 
     /// Those that are not named in `left_out`.
@@ -103,13 +151,13 @@ impl Patches {
         &self.files
     }
 
-    /// Applies them to `tree` by the rules of `git apply`: lines may have moved, but nothing is guessed,
+    /// Applies those for its version to `tree` by the rules of `git apply`: lines may have moved, but nothing is guessed,
     /// no path leaves the tree, and nothing is written through a symlink.
     ///
     /// # Errors
     /// Naming the first patch that does not apply; `tree` is then of no use any more.
     pub(super) fn apply(&self, shell: &Shell, progress: Progress, tree: &Utf8Path) -> Result<()> {
-        for Patch { path, .. } in &self.files {
+        for Patch { path, .. } in &self.for_tree(tree)?.files {
             progress.say(format!("applying {}", path.file_name().unwrap_or(path.as_str())));
             let done = git_apply(shell, tree, &[], path)?;
             if !done.success() {
@@ -119,6 +167,14 @@ impl Patches {
             }
         }
         seal(tree).hint(|| "a patch made it so: mend or remove that patch")
+    }
+
+    fn for_tree(&self, tree: &Utf8Path) -> Result<Self> {
+        let path = tree.join("Makefile");
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
+        let version = KernelVersion::from_makefile(&text);
+        Ok(version.map_or_else(|| self.clone(), |version| self.of(&version)))
     }
 }
 

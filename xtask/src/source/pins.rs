@@ -7,14 +7,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use toml_edit::{DocumentMut, Item};
 
 use self::written::parse;
+use super::debian::Package;
 use super::git::Revision;
-use super::kernel_org::Release;
+use super::kernel_org::{Mirror, Release};
 use super::patches::Patches;
 use super::tarball;
 use crate::diag::{Hint, did_you_mean};
 
 /// Name of the file with the pins, in the conf dir.
 const FILE: &str = "sources.toml";
+
+/// What the name of kernel.org's release ends in that is taken in the place of a package.
+const SUBSTITUTE: &str = "+kernel.org";
 
 /// The pins for a conf dir that brings none of its own.
 const BUILT_IN: &str = include_str!("../../../fragments/sources.toml");
@@ -27,6 +31,10 @@ pub(crate) struct Sources {
     pub(super) origin: Origin,
     default: String,
     pins: Vec<Pin>,
+    /// What is taken in the place of pins where a host has no such package.
+    substitutes: Vec<Pin>,
+    /// URL of the archive of all that Debian ever had, without a slash at its end.
+    pub(super) snapshot: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +58,9 @@ pub(crate) struct Pin {
 /// Where a source comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Provider {
-    /// The distribution's package with a kernel tarball in it, such as `linux-source-6.12`.
-    Debian {
-        package: String,
-    },
-    KernelOrg(Release),
-    Tarball {
-        from: Location,
-        sha256: String,
-    },
+    Debian(Package),
+    KernelOrg { mirror: Mirror, release: Release },
+    Tarball { from: Location, sha256: String },
     Git(Revision),
 }
 
@@ -66,8 +68,8 @@ impl Provider {
     /// The one version that it can come to; `None` where others decide.
     pub(super) fn version(&self) -> Option<String> {
         match self {
-            Provider::Debian { .. } => None,
-            Provider::KernelOrg(release) => Some(release.version.clone()),
+            Provider::Debian(_) | Provider::KernelOrg { release: Release::NewestOf(_), .. } => None,
+            Provider::KernelOrg { release: Release::Version(version), .. } => Some(version.clone()),
             Provider::Tarball { from, sha256 } => Some(tarball::version(from, sha256)),
             Provider::Git(revision) => Some(revision.version().to_owned()),
         }
@@ -113,7 +115,7 @@ impl Pin {
         &self.left_out
     }
 
-    /// Names of the patches that are applied, in order.
+    /// Names of the patches that are applied to a kernel of one version or another, in order.
     pub(crate) fn patch_names(&self) -> Result<Vec<String>> {
         let patches = self.all_patches()?.without(&self.left_out);
         Ok(patches.names().into_iter().map(str::to_owned).collect())
@@ -125,12 +127,29 @@ impl Pin {
             .with_context(|| format!("failed to read the patches of kernel source `{}`", self.name))
     }
 
+    /// Where a package is looked for, if that is not this host's own lists.
+    pub(crate) fn suite(&self) -> Option<&str> {
+        match &self.provider {
+            Provider::Debian(package) => package.suite.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// kernel.org's newest release of the same series, under a name of its own, where this is a
+    /// package whose name has a series.
+    fn substitute(&self, mirror: &Mirror) -> Option<Self> {
+        let Provider::Debian(package) = &self.provider else { return None };
+        let release = Release::NewestOf(package.series()?.to_owned());
+        let provider = Provider::KernelOrg { mirror: mirror.clone(), release };
+        Some(Pin { name: format!("{}{SUBSTITUTE}", self.name), provider, ..self.clone() })
+    }
+
     /// The provider and what it is asked for, in one word; part of the lock.
     pub(crate) fn from(&self) -> String {
         match &self.provider {
-            Provider::Debian { package } => format!("debian:{package}"),
             // Wherever it comes from, it is the same.
-            Provider::KernelOrg(release) => format!("kernel.org:{}", release.version),
+            Provider::Debian(package) => format!("debian:{}", package.name),
+            Provider::KernelOrg { release, .. } => format!("kernel.org:{release}"),
             Provider::Git(revision) => revision.from(),
             Provider::Tarball { from: Location::Url(url), .. } => url.clone(),
             // Only the name: a lock is the same on every machine.
@@ -159,17 +178,19 @@ impl Sources {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let mut sources = parse(BUILT_IN, Utf8Path::new(FILE), conf_dir)?;
                 sources.origin = Origin::BuiltIn;
-                sources.pins.iter_mut().for_each(|pin| pin.patches = None);
+                let pins = sources.pins.iter_mut().chain(&mut sources.substitutes);
+                pins.for_each(|pin| pin.patches = None);
                 Ok(sources)
             }
             Err(error) => Err(error).with_context(|| format!("failed to read {path}")),
         }
     }
 
-    /// The pin of that name, or the default one.
+    /// The pin of that name, or the default one. `NAME+kernel.org` is what is taken in the place of a
+    /// package where there is none.
     pub(crate) fn pin(&self, name: Option<&str>) -> Result<&Pin> {
         let name = name.unwrap_or(&self.default);
-        match self.pins.iter().find(|pin| pin.name == name) {
+        match self.with_substitutes().find(|pin| pin.name == name) {
             Some(pin) => Ok(pin),
             None => Err(anyhow!("unknown kernel source `{name}`"))
                 .hint(|| did_you_mean(name, &self.names().collect::<Vec<_>>())),
@@ -182,6 +203,18 @@ impl Sources {
 
     pub(crate) fn pins(&self) -> &[Pin] {
         &self.pins
+    }
+
+    /// The pins, and what may be taken in their places.
+    pub(crate) fn with_substitutes(&self) -> impl Iterator<Item = &Pin> {
+        self.pins.iter().chain(&self.substitutes)
+    }
+
+    /// What is taken in the place of a pin where this host cannot have its package.
+    pub(crate) fn substitute(&self, pin: &Pin) -> Option<Pin> {
+        let name = format!("{}{SUBSTITUTE}", pin.name);
+        let found = self.substitutes.iter().find(|other| other.name == name)?;
+        Some(Pin { left_out: pin.left_out.clone(), ..found.clone() })
     }
 
     /// Name of the pin that is taken when none is asked for.
@@ -251,12 +284,20 @@ commit = "0123456789ABCDEF0123456789abcdef01234567"
 provider = "git"
 url = "file:///srv/linux/"
 commit = "0123456789abcdef0123456789abcdef01234567"
+[source.g]
+provider = "debian"
+package = "linux-source-7.3"
+suite = "trixie-backports"
+patches = "patches/g"
+[source.h]
+provider = "kernel.org"
+series = "6.6"
 "#;
 
     #[test]
     fn reads_each_provider() {
         let sources = read(GOOD).unwrap();
-        assert_eq!(sources.names().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(sources.names().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
         assert_eq!(sources.pin(None).unwrap().name, "a");
         let b = sources.pin(Some("b")).unwrap();
         assert_eq!(b.patches.as_deref(), Some(Utf8Path::new("/conf/patches/b")));
@@ -265,14 +306,40 @@ commit = "0123456789abcdef0123456789abcdef01234567"
         assert_eq!(c.from(), "file:linux.tar.gz");
         let d = sources.pin(Some("d")).unwrap();
         assert_eq!(d.from(), "kernel.org:6.12.8");
-        let Provider::KernelOrg(release) = &d.provider else { panic!("{d:?}") };
-        assert_eq!(release.key, "/conf/keys/kernel.org.asc");
-        assert_eq!(release.fingerprint, "AD5832C557B602C9C40D092E6E870AFDBC6104BC");
-        assert_eq!(release.mirror, "https://example.org/kernel");
+        let Provider::KernelOrg { mirror, .. } = &d.provider else { panic!("{d:?}") };
+        assert_eq!(mirror.key.as_deref(), Some(Utf8Path::new("/conf/keys/kernel.org.asc")));
+        assert_eq!(mirror.fingerprint, "AD5832C557B602C9C40D092E6E870AFDBC6104BC");
+        assert_eq!(mirror.url, "https://example.org/kernel");
         let from = |name| sources.pin(Some(name)).unwrap().from();
         let commit = "0123456789abcdef0123456789abcdef01234567";
         assert_eq!(from("e"), format!("git+https://example.org/linux.git#{commit}"));
         assert_eq!(from("f"), format!("git+file:linux#{commit}"));
+        assert_eq!(from("g"), "debian:linux-source-7.3");
+        assert_eq!(sources.pin(Some("g")).unwrap().suite(), Some("trixie-backports"));
+        assert_eq!(from("h"), "kernel.org:6.6.x");
+        assert_eq!(sources.snapshot, "https://snapshot.debian.org");
+    }
+
+    #[test]
+    fn a_package_has_a_substitute_of_its_series() {
+        let text = format!(
+            "snapshot = \"http://s/\"\n{GOOD}[kernel-org]\nmirror = \"http://m/\"\nkey = \"k\"\n\
+             fingerprint = \"{}\"\n",
+            "0".repeat(40)
+        );
+        let sources = read(&text).unwrap();
+        assert_eq!(sources.snapshot, "http://s");
+        let g = sources.pin(Some("g")).unwrap();
+        let substitute = sources.substitute(g).unwrap();
+        assert_eq!(&substitute, sources.pin(Some("g+kernel.org")).unwrap());
+        assert_eq!(substitute.from(), "kernel.org:7.3.x");
+        assert_eq!(substitute.patches, g.patches);
+        let Provider::KernelOrg { mirror, .. } = &substitute.provider else { panic!() };
+        let (key, fingerprint) = (Some("/conf/k".into()), "0".repeat(40));
+        assert_eq!(mirror, &Mirror { url: "http://m".to_owned(), key, fingerprint });
+        assert_eq!(sources.substitute(sources.pin(Some("b")).unwrap()), None);
+        let names: Vec<_> = sources.with_substitutes().map(|pin| pin.name.as_str()).collect();
+        assert_eq!(names[names.len() - 2..], ["a+kernel.org", "g+kernel.org"]);
     }
 
     #[test]

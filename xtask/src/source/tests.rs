@@ -8,6 +8,8 @@ mod http;
 mod kernel_org;
 mod patches;
 mod server;
+mod suites;
+mod supply;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -139,7 +141,13 @@ impl Place {
     }
 
     fn pin(&self, rest: &str) {
-        put(&self.conf, "sources.toml", &format!("default = \"p\"\n[source.p]\n{rest}\n"));
+        self.pin_with("snapshot = \"http://127.0.0.1:1\"", rest);
+    }
+
+    /// The same with keys of the file's own before it.
+    fn pin_with(&self, keys: &str, rest: &str) {
+        let text = format!("default = \"p\"\n{keys}\n[source.p]\n{rest}\n");
+        put(&self.conf, "sources.toml", &text);
     }
 
     fn pin_tarball(&self, url: &str, sha256: &str) {

@@ -169,6 +169,8 @@ fn more_files(fixture: &Fixture) {
     for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
         fixture.write(&format!("broken/{file}"), &fixture.read(&format!("tree/{file}")));
     }
+    let conf = "scripts/kconfig/conf.sh";
+    fixture.write(&format!("broken/{conf}"), &fixture.read(&format!("tree/{conf}")));
     fixture.write("broken/Kconfig", "config A\n\tbool \"a\"\n\tdepends on A\n\nif B\nblah\n");
     let old = fixture.read("tree/Makefile").replace("VERSION = 6", "VERSION = 5");
     fixture.write("old/Makefile", &old.replace("PATCHLEVEL = 12", "PATCHLEVEL = 4"));
@@ -219,10 +221,38 @@ fn more_files(fixture: &Fixture) {
     }
     fixture.write("fragments/history.toml", HISTORY);
     fixture.write("conf-own-history/history.toml", HISTORY);
+    fixture.write(&format!("conf-new-words/{list}"), "base.conf\n");
+    let new_words = "# CONFIG_WIRED is not set\nCONFIG_RADIO=y\nCONFIG_MODEM=y\nCONFIG_FENCE=y\n";
+    fixture.write("conf-new-words/base.conf", new_words);
+    fixture.write("conf-new-words/history.toml", NEW_WORDS);
     fixture.write(&format!("conf-bad-history/{list}"), "");
     let nothing = "[[symbol]]\nname = \"WIFI\"\nevidence = \"Kconfig\"\n";
     fixture.write("conf-bad-history/history.toml", nothing);
 }
+
+/// Of names that this tree turns round, asks nobody for, hides and does not have yet.
+const NEW_WORDS: &str = r#"
+[[symbol]]
+name = "WIRED"
+was_not = ["USB"]
+evidence = "Kconfig"
+
+[[symbol]]
+name = "RADIO"
+was = ["SERIAL"]
+evidence = "Kconfig"
+
+[[symbol]]
+name = "MODEM"
+since = "7.0"
+evidence = "Kconfig"
+
+[[symbol]]
+name = "FENCE"
+since = ["7.0", "6.12.9"]
+defence = "climbers"
+evidence = "Kconfig"
+"#;
 
 /// One that is kept in part, and one with something wrong in each entry.
 const CONTRACT: &str = r#"

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::fixture::{Fixture, expect, run, stdout};
+use super::fixture::{Fixture, copy, expect, run, stdout};
 
 /// A workspace of its own, and the real tree's path.
 fn real() -> Option<(Fixture, String)> {
@@ -322,4 +322,56 @@ fn what_no_capability_needs_can_go_and_guards_stay() {
     for symbol in ["VIRTIO_BALLOON", "KVM_GUEST", "EXT4_FS_POSIX_ACL"] {
         checked(&fixture, &tree, &fragments_without(&fixture, symbol), 0);
     }
+}
+
+/// The tree with links to all but conf and one file, where the two have a statement more.
+fn newer(fixture: &Fixture, tree: &str) {
+    for (folder, own) in [("", &["scripts", "init"][..]), ("scripts", &["kconfig"])] {
+        let there = fixture.path("newer").join(folder);
+        std::fs::create_dir(&there).unwrap();
+        for entry in std::fs::read_dir(Path::new(tree).join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if !own.iter().any(|own| entry.file_name() == *own) {
+                std::os::unix::fs::symlink(entry.path(), there.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    for folder in ["scripts/kconfig", "init"] {
+        copy(&Path::new(tree).join(folder), &fixture.path("newer").join(folder));
+    }
+    for (file, before, more) in [
+        (
+            "scripts/kconfig/lexer.l",
+            "\"imply\"\t\t\treturn T_IMPLY;\n",
+            "\"since\" return T_SINCE;\n",
+        ),
+        ("scripts/kconfig/parser.y", "%token T_IMPLY\n", "%token T_SINCE\n"),
+        (
+            "scripts/kconfig/parser.y",
+            "config_option: T_RANGE",
+            "config_option: T_SINCE T_WORD_QUOTE T_EOL { free($2); };\n\n",
+        ),
+        ("init/Kconfig", "\tbool \"POSIX Message Queues\"\n", "\tsince \"99.4\"\n"),
+    ] {
+        let text = fixture.read(&format!("newer/{file}"));
+        assert!(text.contains(before), "{file} has no `{before}`");
+        let text = text.replacen(before, &format!("{more}{before}"), 1);
+        fixture.write(&format!("newer/{file}"), &text);
+    }
+}
+
+#[test]
+fn a_tree_that_says_more_than_is_known_is_resolved_by_its_own_conf() {
+    let Some((fixture, tree)) = real() else { return };
+    newer(&fixture, &tree);
+    fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_POSIX_MQUEUE=y\nCONFIG_VIRTIO_FS=y\n");
+    let resolve = |tree: &str| {
+        let list = ["resolve", "--type", "micro", "--arch", "x86_64", "--kernel-dir", tree];
+        expect(1, fixture.xtask(&list))
+    };
+    let ((known, _), (out, err)) = (resolve(&tree), resolve("newer"));
+    assert_eq!(out, known);
+    assert_eq!(err.matches("unknown statement `since`").count(), 1, "{err}");
+    assert!(err.contains("CONFIG_VIRTIO_FS=y comes out as n"), "{err}");
+    assert!(err.contains("the tree's own conf does not say why"), "{err}");
 }

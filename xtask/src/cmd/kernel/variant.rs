@@ -22,7 +22,9 @@ use crate::lock::Lock;
 use crate::package::Package;
 use crate::plan::Target;
 use crate::provenance::{self, Document, Materials};
-use crate::resolve::{Breach, Finding, Ground, Kconfigs, Resolved, breaches, broken, resolve};
+use crate::resolve::{
+    Breach, Finding, Ground, Kconfigs, Resolved, Resolver, breaches, broken, unexplained,
+};
 use crate::shell::Shell;
 use crate::source::{Origin, Tree};
 use crate::stage::{self, Identity};
@@ -75,6 +77,24 @@ impl<'a> Order<'a> {
         let name = format!("{}{}", self.targets[0].variant(), self.kind);
         self.toolchain.family.variant(&name)
     }
+}
+
+/// Takes the linker that the tree accepts, which is known only now.
+pub(super) fn link_for(ctx: &Context, orders: &mut [Order<'_>], tree: &Tree) -> Result<()> {
+    let mut known: Vec<Toolchain> = vec![];
+    for order in orders {
+        let same = known.iter().find(|one| one.arch == order.toolchain.arch);
+        order.toolchain = match same {
+            Some(same) => same.clone(),
+            None => {
+                let found = order.toolchain.for_tree(&ctx.shell, tree)?;
+                diag::tell_compromise(ctx.progress, &found);
+                known.push(found.clone());
+                found
+            }
+        };
+    }
+    Ok(())
 }
 
 /// An order, and what the last build of it left that still stands.
@@ -181,9 +201,9 @@ impl<'a> Variant<'a> {
             Some(record) => State::Resolved(record.resolved.clone(), Some(Box::new(record))),
             None => {
                 let bar = ctx.progress.spinner(format!("resolving {}", order.name()));
-                let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+                let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
                 let (version, asked) = (&tree.version, &requested.assignments);
-                let resolved = resolve(&kconfig, version, toolchain.arch, history, asked);
+                let resolved = resolver.resolve(version, toolchain.arch, history, asked)?;
                 bar.finish_and_clear();
                 // An edit while it resolved is the build's to see: kbuild reads Kconfig again.
                 started = SystemTime::now();
@@ -222,9 +242,13 @@ impl<'a> Variant<'a> {
         if targets.iter().all(|one| broken(contract, one, version, dot_config).is_empty()) {
             return Ok(vec![]);
         }
-        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
-        let ground = Ground { kconfig: &kconfig, version, arch: toolchain.arch, history };
-        let breaches = breaches(ground, contract, targets, &requested.assignments, dot_config);
+        let breaches = match kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())? {
+            Resolver::Engine(kconfig) => {
+                let ground = Ground { kconfig: &kconfig, version, arch: toolchain.arch, history };
+                breaches(ground, contract, targets, &requested.assignments, dot_config)
+            }
+            Resolver::Conf(_) => unexplained(contract, targets, version, dot_config),
+        };
         diag::tell_breaches(ctx.progress, &self.order.name(), version, &breaches);
         Ok(breaches)
     }
@@ -406,6 +430,7 @@ impl<'a> Variant<'a> {
             toolchain: self.order.toolchain.record.clone(),
             tool_version: TOOL_VERSION.to_owned(),
             config_sha256,
+            resolved_by: record.resolved.resolved_by,
             fragments: self.order.requested.fragments.clone(),
             inputs: self.order.inputs.clone(),
             packer: packer_version(&ctx.shell, target.format, &record.resolved.dot_config)?,

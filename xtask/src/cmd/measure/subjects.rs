@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use camino::Utf8Path;
-use kconfig::{Config, Mode};
+use kconfig::Mode;
 use vmm_kernel::{Arch, Bus, ImageFormat, KernelType};
 
 use super::{MeasureArgs, refuse_many};
@@ -19,7 +19,7 @@ use crate::kbuild::{Build, packer};
 use crate::lock::Lock;
 use crate::measure::{Lines, Made, MadeOf, Peer, Subject, find_peers};
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Kconfigs, Note, resolve, values};
+use crate::resolve::{Kconfigs, Note, values};
 use crate::source::Tree;
 use crate::stage;
 use crate::toolchain::Toolchain;
@@ -160,7 +160,7 @@ const fn by_default(bus: Bus) -> &'static str {
 fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArgs) -> Result<()> {
     for subject in subjects {
         let arch = subject.machine.arch;
-        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch)?);
+        let theirs = yard.made_of(&args.toolchain(yard.ctx, arch, &yard.tree)?);
         let ours = subject.made.as_ref().map(|made| &made.of);
         let same = |of: &MadeOf| {
             // A folder's hash is known only once something was built from it.
@@ -191,8 +191,8 @@ fn refuse_other_sources(subjects: &[Subject], yard: &Yard<'_>, args: &MeasureArg
 }
 
 impl MeasureArgs {
-    fn toolchain(&self, ctx: &Context, arch: Arch) -> Result<Toolchain> {
-        self.toolchain.find(&ctx.shell, arch)
+    fn toolchain(&self, ctx: &Context, arch: Arch, tree: &Tree) -> Result<Toolchain> {
+        self.toolchain.for_tree(ctx, arch, tree)
     }
 }
 
@@ -266,15 +266,16 @@ pub(super) fn staged(
 
 /// The line that asks for each symbol, by the name that the tree has for it.
 fn asked(assignments: &[Assignment], notes: &[Note]) -> BTreeMap<String, Place> {
-    let name = |one: &Assignment| {
-        let note = notes.iter().find(|note| note.place == one.place);
-        match note.map(|note| &note.past) {
-            Some(Past::Called(name)) => name.clone(),
-            _ => one.symbol.clone(),
-        }
+    let past =
+        |one: &Assignment| notes.iter().find(|note| note.place == one.place).map(|note| &note.past);
+    let is_opposite = |one: &Assignment| matches!(past(one), Some(Past::Opposite(_)));
+    let name = |one: &Assignment| match past(one) {
+        Some(Past::Called(name) | Past::Inherited(name) | Past::Opposite(name)) => name.clone(),
+        _ => one.symbol.clone(),
     };
-    let on = assignments.iter().filter(|one| one.value != "n");
-    on.map(|one| (name(one), one.place.clone())).collect()
+    // What is off is not in the kernel, unless it is there by a name of the opposite sense.
+    let on = |one: &&Assignment| (one.value != "n") != is_opposite(one);
+    assignments.iter().filter(on).map(|one| (name(one), one.place.clone())).collect()
 }
 
 /// The format, and what the kernel in it is packed with: a smaller file may take longer to start.
@@ -341,7 +342,7 @@ impl<'a> Yard<'a> {
     fn build(&self, order: &Order<'_>) -> Result<Subject> {
         let Yard { args, ctx, workspace, tree } = self;
         let arch = order.machine.arch;
-        let toolchain = args.toolchain(ctx, arch)?;
+        let toolchain = args.toolchain(ctx, arch, tree)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let Wish { dot_config, asked, brought, missing } = self.resolve(order, &toolchain)?;
         if missing > 0 {
@@ -393,24 +394,17 @@ impl<'a> Yard<'a> {
         let Yard { ctx, workspace, tree, .. } = self;
         let bar = ctx.progress.spinner(format!("resolving {}", order.name));
         let kconfigs = Kconfigs::new(&ctx.shell, tree, &workspace.work);
-        let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
+        let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
         let resolved = match &order.asks {
             Asks::DotConfig(text) => {
-                let (mut config, problems) =
-                    Config::resolve(&kconfig.model, Mode::OldDefault, Some(text));
-                diag::tell_dot_config(ctx.progress, &kconfig, &problems);
+                let dot_config = resolver.dot_config(ctx.progress, Mode::OldDefault, Some(text))?;
                 let lines = fragment::parse_fragment(Utf8Path::new(&order.name), text)
                     .with_context(|| format!("failed to read {}", order.path))?;
-                Wish {
-                    dot_config: config.dot_config(),
-                    asked: asked(&lines, &[]),
-                    brought: BTreeMap::new(),
-                    missing: 0,
-                }
+                Wish { dot_config, asked: asked(&lines, &[]), brought: BTreeMap::new(), missing: 0 }
             }
             Asks::Fragments(lines) => {
                 let history = History::default();
-                let resolved = resolve(&kconfig, &tree.version, toolchain.arch, &history, lines);
+                let resolved = resolver.resolve(&tree.version, toolchain.arch, &history, lines)?;
                 Wish {
                     asked: asked(lines, &resolved.notes),
                     brought: resolved.brought,

@@ -45,6 +45,7 @@ struct Order {
 pub(super) struct Field<'a> {
     order: &'a Order,
     pub(super) tree: &'a Tree,
+    toolchain: Toolchain,
     kconfig: Rc<Kconfig>,
     /// As the contract has them.
     targets: Vec<&'a Target>,
@@ -56,7 +57,7 @@ impl Field<'_> {
     }
 
     pub(super) fn toolchain(&self) -> &Toolchain {
-        &self.order.toolchain
+        &self.toolchain
     }
 }
 
@@ -108,10 +109,12 @@ impl<'a> Yard<'a> {
         for tree in trees {
             let kconfigs = Kconfigs::new(&ctx.shell, tree, &self.workspace.work);
             for order in &self.orders {
-                let kconfig = kconfigs.of(&order.toolchain.kbuild_arch())?;
+                let toolchain = order.toolchain.for_tree(&ctx.shell, tree)?;
+                let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;
                 fields.push(Field {
                     order,
                     tree,
+                    toolchain,
                     kconfig,
                     targets: order.targets.iter().collect(),
                 });
@@ -125,7 +128,7 @@ impl<'a> Yard<'a> {
     }
 
     fn kernel_of<'f>(&'f self, field: &'f Field<'_>, requested: &'f Requested) -> Kernel<'f> {
-        let Field { order, tree, kconfig, targets } = field;
+        let Field { order, tree, kconfig, targets, .. } = field;
         let (version, arch) = (&tree.version, order.toolchain.arch);
         let ground = Ground { kconfig, version, arch, history: &self.history };
         let (contract, keep) = (&self.contract, &self.keep);

@@ -18,7 +18,7 @@ use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::refresh::{Ahead, Kernel, Outlook, Proposal, changes, entries, newcomers, proposals};
-use crate::resolve::{Ground, Kconfig, Kconfigs, On, Subject};
+use crate::resolve::{Ground, Kconfig, Kconfigs, On, Resolver, Subject};
 use crate::source::{self, Pin, Sources, Tree, Unfit, try_patches};
 use crate::workspace::Workspace;
 
@@ -72,9 +72,14 @@ impl<'a> Road<'a> {
             self.trees.each_ref().map(|tree| Kconfigs::new(&ctx.shell, tree, &workspace.work));
         let (mut fields, mut lists) = (vec![], vec![]);
         for order in &orders {
-            let of = |kconfigs: &Kconfigs<'_>| kconfigs.of(&order.toolchain.kbuild_arch());
-            let kconfigs = [of(&read[0])?, of(&read[1])?];
-            fields.push(Field { order, kconfigs });
+            if fix {
+                read[1].by(&order.toolchain)?;
+            }
+            let of = |at: usize| read[at].resolver_by(ctx.progress, &order.toolchain);
+            // What a tree's own conf resolves is not compared: it does not say what follows what.
+            if let (Resolver::Engine(old), Resolver::Engine(new)) = (of(0)?, of(1)?) {
+                fields.push(Field { order, kconfigs: [old, new] });
+            }
             let row = order.check(ctx, (&history, &contract), &self.trees[1], &read[1])?;
             lists.push(outlook(row));
         }
@@ -90,6 +95,7 @@ impl<'a> Road<'a> {
         let [old, new] = self.pins;
         let ahead = Ahead {
             changes: changes(&kernels),
+            compared: fields.len() == orders.len(),
             needless_history: self.needless_history(&history, &fields)?,
             patches: try_patches(&ctx.shell, &workspace.work, &self.trees[1], &[new, old])?,
             from,
@@ -118,7 +124,7 @@ impl<'a> Road<'a> {
         Subject { on: Some(on), ..Subject::named(&self.pins[at].name) }
     }
 
-    /// Symbols of the history that every pinned tree which is here knows.
+    /// Symbols of the history that every pinned tree which is here can be asked for.
     fn needless_history(&self, history: &History, fields: &[Field<'_>]) -> Result<Vec<String>> {
         let Road { ctx, workspace, sources, .. } = self;
         let mut trees: Vec<BTreeMap<Arch, Rc<Kconfig>>> = vec![];
@@ -133,13 +139,15 @@ impl<'a> Road<'a> {
             let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
             let mut of = BTreeMap::new();
             for Field { order, .. } in fields {
-                let kconfig = kconfigs.of(&order.toolchain.kbuild_arch())?;
-                of.insert(order.toolchain.arch, kconfig);
+                let resolver = kconfigs.resolver_by(ctx.progress, &order.toolchain)?;
+                if let Resolver::Engine(kconfig) = resolver {
+                    of.insert(order.toolchain.arch, kconfig);
+                }
             }
             trees.push(of);
         }
         let knows = |tree: &BTreeMap<Arch, Rc<Kconfig>>, arch: &Arch, name: &str| {
-            tree.get(arch).is_some_and(|kconfig| kconfig.model.defined(name).is_some())
+            tree.get(arch).is_some_and(|kconfig| kconfig.asks(name))
         };
         let lacked = |name: &str, arches: &[Arch]| {
             trees.iter().any(|tree| !arches.iter().any(|arch| knows(tree, arch, name)))

@@ -142,7 +142,7 @@ impl SizeArgs {
         tree: Tree,
         (conf_dir, asks): (Utf8PathBuf, Asks),
     ) -> Result<Subject> {
-        let toolchain = self.toolchain.find(&ctx.shell, arch)?;
+        let toolchain = self.toolchain.for_tree(ctx, arch, &tree)?;
         let bar = ctx.progress.spinner(format!("reading {name}"));
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let kconfig = kconfigs.of(&toolchain.kbuild_arch())?;

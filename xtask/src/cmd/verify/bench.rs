@@ -19,9 +19,9 @@ use crate::inputs::Inputs;
 use crate::kbuild::{Build, packer_version};
 use crate::plan::{Goes, Request, Target, plan};
 use crate::rebuild::{Differences, Here, Obstacle, differences, left_out, obstacles};
-use crate::resolve::{Kconfigs, resolve};
+use crate::resolve::Kconfigs;
 use crate::source::{self, Pin, Sources, Tree};
-use crate::toolchain::{Family, Toolchain};
+use crate::toolchain::Toolchain;
 use crate::variant::{Folder, TOOL_VERSION};
 use crate::workspace::Workspace;
 
@@ -41,8 +41,8 @@ enum Origin {
     Folder(Tree),
     /// The pins of the conf dir, the one that is meant, and what it comes to.
     Pinned {
-        sources: Sources,
-        pin: Pin,
+        sources: Box<Sources>,
+        pin: Box<Pin>,
         record: SourceRecord,
     },
 }
@@ -69,9 +69,8 @@ impl<'a> Bench<'a> {
         };
         let mut plan = plan(workspace, &request)?;
         let (target, conf_dir) = (plan.targets.swap_remove(0), plan.conf_dir);
-        let (family, prefix) =
-            (Family::recorded(&manifest.toolchain)?, args.cross_compile.as_deref());
-        let toolchain = Toolchain::find(&ctx.shell, target.arch, &family, prefix)?;
+        let (recorded, prefix) = (&manifest.toolchain, args.cross_compile.as_deref());
+        let toolchain = Toolchain::recorded(&ctx.shell, target.arch, recorded, prefix)?;
         let origin = Origin::find(args, workspace, &conf_dir, &manifest.source)?;
         Ok(Bench { ctx, args, workspace, manifest, conf_dir, target, toolchain, origin })
     }
@@ -94,11 +93,11 @@ impl<'a> Bench<'a> {
         }
         let tree = origin.tree(ctx, workspace, conf_dir, &mut found)?;
         let bar = ctx.progress.spinner(format!("resolving {}", target.variant()));
-        let kconfig = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
-        let kconfig = kconfig.of(&toolchain.kbuild_arch())?;
+        let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
+        let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
         let history = History::read(workspace, conf_dir)?;
         let (arch, asked) = (target.arch, &requested.assignments);
-        let dot_config = resolve(&kconfig, &tree.version, arch, &history, asked).dot_config;
+        let dot_config = resolver.resolve(&tree.version, arch, &history, asked)?.dot_config;
         bar.finish_and_clear();
         found.extend(self.other_config(&dot_config));
         found.extend(self.other_packer(&dot_config)?);
@@ -192,8 +191,9 @@ impl Origin {
                 let cache = cache(workspace);
                 let pin = sources.pin(Some(name))?;
                 let all = locked(&sources, pin, &cache)?.patches;
-                let pin = pin.without(&left_out(&recorded.patches, &all, &pin.patch_names()?))?;
+                let pin = pin.without(&left_out(&recorded.patches, &all))?;
                 let record = locked(&sources, &pin, &cache)?;
+                let (sources, pin) = (Box::new(sources), Box::new(pin));
                 Ok(Origin::Pinned { sources, pin, record })
             }
         }

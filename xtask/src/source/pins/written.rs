@@ -10,31 +10,38 @@ use toml::Spanned;
 
 use super::{Location, Origin, Pin, Provider, Sources};
 use crate::diag::BadInput;
+use crate::source::debian::Package;
 use crate::source::git::Revision;
-use crate::source::kernel_org::{self, Release};
+use crate::source::kernel_org::{self, Mirror, Release};
+use crate::source::snapshot;
 
 type MakeProvider = fn(&Asked<'_>) -> Result<Provider, Fault>;
 
 /// What each provider is asked with.
 const PROVIDERS: [(&str, &[&str], MakeProvider); 4] = [
-    ("debian", &["package"], debian),
-    ("kernel.org", &["version", "key", "fingerprint", "mirror"], kernel_org),
+    ("debian", &["package", "suite"], debian),
+    ("kernel.org", &["version", "series", "key", "fingerprint", "mirror"], kernel_org),
     ("tarball", &["url", "sha256"], tarball),
     ("git", &["url", "commit"], git),
 ];
 
 fn debian(asked: &Asked<'_>) -> Result<Provider, Fault> {
-    Ok(Provider::Debian { package: package_name(asked.need("package")?)? })
+    let suite = asked.get("suite").map(suite_name).transpose()?;
+    Ok(Provider::Debian(Package { name: package_name(asked.need("package")?)?, suite }))
 }
 
 fn kernel_org(asked: &Asked<'_>) -> Result<Provider, Fault> {
-    let mirror = asked.get("mirror").map(mirror).transpose()?;
-    Ok(Provider::KernelOrg(Release {
-        version: release(asked.need("version")?)?,
-        mirror: mirror.unwrap_or_else(|| kernel_org::MIRROR.to_owned()),
-        key: asked.dir.join(asked.need("key")?.get_ref()),
-        fingerprint: fingerprint(asked.need("fingerprint")?)?,
-    }))
+    let [url, key, fingerprint] = ["mirror", "key", "fingerprint"].map(|key| asked.get(key));
+    let mirror = mirror(asked.releases, asked.dir, (url, key, fingerprint))?;
+    let release = match (asked.get("version"), asked.get("series")) {
+        (Some(version), None) => Release::Version(release(version)?),
+        (None, Some(of)) => Release::NewestOf(series(of)?),
+        (Some(_), Some(series)) => {
+            return Err(Fault::new(series.span(), "a version is of one series: name either"));
+        }
+        (None, None) => return Err(asked.lacks("version` or `series")),
+    };
+    Ok(Provider::KernelOrg { mirror, release })
 }
 
 fn tarball(asked: &Asked<'_>) -> Result<Provider, Fault> {
@@ -56,7 +63,18 @@ fn git(asked: &Asked<'_>) -> Result<Provider, Fault> {
 #[serde(deny_unknown_fields)]
 struct RawSources {
     default: Spanned<String>,
+    snapshot: Option<Spanned<String>>,
+    #[serde(rename = "kernel-org")]
+    kernel_org: Option<RawMirror>,
     source: BTreeMap<Spanned<String>, Spanned<RawPin>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMirror {
+    mirror: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+    fingerprint: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +82,9 @@ struct RawSources {
 struct RawPin {
     provider: Spanned<String>,
     package: Option<Spanned<String>>,
+    suite: Option<Spanned<String>>,
     version: Option<Spanned<String>>,
+    series: Option<Spanned<String>>,
     key: Option<Spanned<String>>,
     fingerprint: Option<Spanned<String>>,
     mirror: Option<Spanned<String>>,
@@ -80,15 +100,24 @@ struct Asked<'a> {
     place: Range<usize>,
     /// What paths are relative to.
     dir: &'a Utf8Path,
+    /// Where kernel.org's releases are, unless it says so itself.
+    releases: &'a Mirror,
     values: Vec<(&'static str, &'a Spanned<String>)>,
 }
 
 impl<'a> Asked<'a> {
-    fn new(name: &'a str, raw: &'a Spanned<RawPin>, dir: &'a Utf8Path) -> Self {
+    fn new(
+        name: &'a str,
+        raw: &'a Spanned<RawPin>,
+        dir: &'a Utf8Path,
+        releases: &'a Mirror,
+    ) -> Self {
         let RawPin {
             provider: _,
             package,
+            suite,
             version,
+            series,
             key,
             fingerprint,
             mirror,
@@ -99,7 +128,9 @@ impl<'a> Asked<'a> {
         } = raw.get_ref();
         let values = [
             ("package", package),
+            ("suite", suite),
             ("version", version),
+            ("series", series),
             ("key", key),
             ("fingerprint", fingerprint),
             ("mirror", mirror),
@@ -108,7 +139,7 @@ impl<'a> Asked<'a> {
             ("commit", commit),
         ];
         let values = values.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        Asked { name, place: raw.span(), dir, values: values.collect() }
+        Asked { name, place: raw.span(), dir, releases, values: values.collect() }
     }
 
     fn get(&self, key: &str) -> Option<&'a Spanned<String>> {
@@ -116,9 +147,11 @@ impl<'a> Asked<'a> {
     }
 
     fn need(&self, key: &str) -> Result<&'a Spanned<String>, Fault> {
-        self.get(key).filter(|value| !value.get_ref().is_empty()).ok_or_else(|| {
-            Fault::new(self.place.clone(), format!("source `{}` lacks `{key}`", self.name))
-        })
+        self.get(key).filter(|value| !value.get_ref().is_empty()).ok_or_else(|| self.lacks(key))
+    }
+
+    fn lacks(&self, key: &str) -> Fault {
+        Fault::new(self.place.clone(), format!("source `{}` lacks `{key}`", self.name))
     }
 }
 
@@ -146,11 +179,19 @@ pub(super) fn parse(text: &str, path: &Utf8Path, dir: &Utf8Path) -> Result<Sourc
 }
 
 fn validate(raw: RawSources, dir: &Utf8Path) -> Result<Sources, Fault> {
+    let kernel_org = match &raw.kernel_org {
+        Some(RawMirror { mirror: url, key, fingerprint }) => {
+            let own = (url.as_ref(), key.as_ref(), fingerprint.as_ref());
+            mirror(&Mirror::default(), dir, own)?
+        }
+        None => Mirror::default(),
+    };
     let mut pins = Vec::new();
     for (name, pin) in raw.source {
         check_name(&name)?;
-        pins.push(pin_of(name.into_inner(), &pin, dir)?);
+        pins.push(pin_of(name.into_inner(), &pin, dir, &kernel_org)?);
     }
+    let substitutes = pins.iter().filter_map(|pin| pin.substitute(&kernel_org)).collect();
     if !pins.iter().any(|pin| pin.name == *raw.default.get_ref()) {
         let what = format!("default `{}` is not among the sources", raw.default.get_ref());
         return Err(Fault::new(raw.default.span(), what));
@@ -160,6 +201,8 @@ fn validate(raw: RawSources, dir: &Utf8Path) -> Result<Sources, Fault> {
         origin: Origin::ConfDir,
         default: raw.default.into_inner(),
         pins,
+        substitutes,
+        snapshot: raw.snapshot.as_ref().map_or(Ok(snapshot::ARCHIVE.to_owned()), http_url)?,
     })
 }
 
@@ -175,8 +218,13 @@ fn check_name(name: &Spanned<String>) -> Result<(), Fault> {
     Err(Fault::new(name.span(), what))
 }
 
-fn pin_of(name: String, raw: &Spanned<RawPin>, dir: &Utf8Path) -> Result<Pin, Fault> {
-    let asked = Asked::new(&name, raw, dir);
+fn pin_of(
+    name: String,
+    raw: &Spanned<RawPin>,
+    dir: &Utf8Path,
+    mirror: &Mirror,
+) -> Result<Pin, Fault> {
+    let asked = Asked::new(&name, raw, dir, mirror);
     let word = &raw.get_ref().provider;
     let provider = PROVIDERS.iter().find(|(known, ..)| known == word.get_ref());
     let Some((provider, keys, make)) = provider else {
@@ -201,6 +249,17 @@ fn package_name(name: &Spanned<String>) -> Result<String, Fault> {
         return Ok(text.clone());
     }
     Err(Fault::new(name.span(), format!("`{text}` is no package name")))
+}
+
+/// A suite as Debian names it: it becomes a part of a path, and of a line for apt.
+fn suite_name(name: &Spanned<String>) -> Result<String, Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text = name.get_ref();
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+        return Ok(text.clone());
+    }
+    let what = format!("`{text}` is no suite: those are called as trixie and trixie-backports are");
+    Err(Fault::new(name.span(), what))
 }
 
 fn location(url: &Spanned<String>, dir: &Utf8Path) -> Result<Location, Fault> {
@@ -233,6 +292,15 @@ fn release(version: &Spanned<String>) -> Result<String, Fault> {
     Err(Fault::new(version.span(), what))
 }
 
+/// What the versions of a series have in common.
+fn series(series: &Spanned<String>) -> Result<String, Fault> {
+    let text = series.get_ref();
+    if kernel_org::is_series(text) {
+        return Ok(text.clone());
+    }
+    Err(Fault::new(series.span(), format!("`{text}` is no series: those are called as 6.12 is")))
+}
+
 /// As gpg prints it, with blanks or without.
 fn fingerprint(text: &Spanned<String>) -> Result<String, Fault> {
     let digits = text.get_ref().replace(' ', "");
@@ -240,7 +308,31 @@ fn fingerprint(text: &Spanned<String>) -> Result<String, Fault> {
     Ok(digits.to_ascii_uppercase())
 }
 
-fn mirror(url: &Spanned<String>) -> Result<String, Fault> {
+/// The URL of a mirror, a key file and that key's fingerprint.
+type OfMirror<'a> =
+    (Option<&'a Spanned<String>>, Option<&'a Spanned<String>>, Option<&'a Spanned<String>>);
+
+/// What is not said is as in `base`. A key and its fingerprint are said together.
+fn mirror(
+    base: &Mirror,
+    dir: &Utf8Path,
+    (url, key, fingerprint): OfMirror<'_>,
+) -> Result<Mirror, Fault> {
+    let url = url.map_or(Ok(base.url.clone()), http_url)?;
+    let (key, fingerprint) = match (key, fingerprint) {
+        (None, None) => (base.key.clone(), base.fingerprint.clone()),
+        (Some(key), Some(digits)) => (Some(dir.join(key.get_ref())), self::fingerprint(digits)?),
+        (Some(alone), None) | (None, Some(alone)) => {
+            return Err(Fault::new(
+                alone.span(),
+                "`key` and `fingerprint` are of one another: give both",
+            ));
+        }
+    };
+    Ok(Mirror { url, key, fingerprint })
+}
+
+fn http_url(url: &Spanned<String>) -> Result<String, Fault> {
     scheme_among(&["https", "http"], url)?;
     Ok(url.get_ref().trim_end_matches('/').to_owned())
 }
@@ -322,8 +414,28 @@ mod tests {
                 ":4: `6.12-rc3` is no release",
             ),
             (
-                "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\nversion = \"6.12\"\n",
-                ":2: source `a` lacks `key`",
+                "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\nversion = \"6.12\"\nkey = \"k\"\n",
+                ":5: `key` and `fingerprint`",
+            ),
+            (
+                "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\n",
+                ":2: source `a` lacks `version` or `series`",
+            ),
+            (
+                "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\nseries = \"6.12.8\"\n",
+                ":4: `6.12.8` is no series",
+            ),
+            (
+                "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\nversion = \"6.1\"\nseries = \"6.1\"\n",
+                ":5: a version is of one series",
+            ),
+            (
+                "default = \"a\"\n[source.a]\nprovider = \"debian\"\npackage = \"x\"\nsuite = \"a/../b\"\n",
+                ":5: `a/../b` is no suite",
+            ),
+            (
+                "default = \"a\"\nsnapshot = \"ftp://s\"\n[source.a]\nprovider = \"debian\"\npackage = \"x\"\n",
+                ":2: `ftp://s` is no URL",
             ),
             (
                 "default = \"a\"\n[source.a]\nprovider = \"kernel.org\"\nversion = \"6.12\"\nkey = \"k\"\n\

@@ -4,12 +4,12 @@ use super::server::{Answer, Server};
 use super::*;
 use crate::diag::Failure;
 
-fn data(name: &str) -> Vec<u8> {
+pub(super) fn data(name: &str) -> Vec<u8> {
     let dir = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kernel.org");
     std::fs::read(dir.join(name)).unwrap()
 }
 
-fn fingerprint(of: &str) -> String {
+pub(super) fn fingerprint(of: &str) -> String {
     let all = String::from_utf8(data("fingerprints")).unwrap();
     let line = all.lines().find(|line| line.contains(of)).unwrap();
     line.split_whitespace().next().unwrap().to_owned()
@@ -160,6 +160,34 @@ fn a_tarball_that_the_list_does_not_mean_is_refused() {
     assert_eq!(hint, "the newest of its kind there is 6.12.9");
     let (_, hint) = refusal(&pinned(&server, "6.6.1", "signer"));
     assert!(hint.contains("www.kernel.org"), "{hint}");
+}
+
+#[test]
+fn the_newest_of_a_series_is_taken_and_recorded() {
+    let server = mirror(data("newest.asc"), vec![]);
+    let place = pinned(&server, "6.12.8", "signer");
+    let pins = std::fs::read_to_string(place.conf.join("sources.toml")).unwrap();
+    put(&place.conf, "sources.toml", &pins.replace("version = \"6.12.8\"", "series = \"6.12\""));
+    assert!(place.fetch(true).is_err());
+    let tree = place.fetch(false).unwrap();
+    assert_eq!(tree.record.version, "6.12.8");
+    let text = std::fs::read_to_string(place.conf.join("sources.lock")).unwrap();
+    assert!(text.contains("from = \"kernel.org:6.12.x\"\nversion = \"6.12.8\""), "{text}");
+    // What is recorded is not asked for again; --update asks.
+    std::fs::remove_dir_all(&place.cache).unwrap();
+    place.fetch(true).unwrap();
+    assert_eq!(server.paths().len(), 3);
+    place.fetch_wanted(Wanted::Newest).unwrap();
+    assert_eq!(server.paths().len(), 4);
+    put(&place.conf, "sources.toml", &pins.replace("version = \"6.12.8\"", "series = \"6.6\""));
+    let (error, hint) = {
+        let error = place.fetch(false).unwrap_err();
+        (format!("{error:#}"), Failure::new(&error).hints.last().cloned().unwrap_or_default())
+    };
+    assert!(
+        error.contains("lists no release of 6.6") && hint.contains("www.kernel.org"),
+        "{error}"
+    );
 }
 
 #[test]

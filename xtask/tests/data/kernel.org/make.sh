@@ -34,10 +34,20 @@ tar --create --xz --file=linux-6.12.8.tar.xz --sort=name --owner=0 --group=0 --m
     printf '%064d  patch-6.12.10.xz\n' 10
 } >"$tree/sums"
 
-sign() { # address, file
-    at_new_year --digest-algo SHA256 --local-user "$1@example.org" --output "$2" --clear-sign "$tree/sums"
+# Here it is the newest of its series.
+{
+    printf '%064d  linux-6.12.tar.xz\n' 0
+    printf '%064d  linux-6.12.7.tar.xz\n' 7
+    sha256sum linux-6.12.8.tar.xz
+    printf '%064d  linux-6.1.100.tar.xz\n' 100
+    printf '%064d  linux-6.13.1.tar.xz\n' 1
+} >"$tree/newest"
+
+sign() { # address, file, text
+    at_new_year --digest-algo SHA256 --local-user "$1@example.org" --output "$2" --clear-sign "$tree/${3:-sums}"
 }
 sign signer sha256sums.asc
+sign signer newest.asc newest
 sign other by-other.asc
 sign expired by-expired.asc
 for name in signer expired; do
