@@ -37,7 +37,7 @@ own_config() {
     powerpc) echo powerpc/configs/ppc64_defconfig ;;
     mips) echo mips/configs/malta_defconfig ;;
     um) echo um/configs/x86_64_defconfig ;;
-    loongarch) (cd "$tree/arch" && find loongarch/configs -name '*_defconfig' | sort | head -n 1) ;;
+    loongarch) (cd "$tree/arch" && find loongarch/configs -name '*_defconfig' 2>/dev/null | sort | head -n 1) ;;
     *) echo "$1/configs/defconfig" ;;
     esac
 }
@@ -159,7 +159,7 @@ fi
 for tree in "${trees[@]}"; do
     tested=
     for arch in "${arches[@]}"; do
-        [ -e "$tree/arch/$(own_config "$arch")" ] || continue
+        [ -f "$tree/arch/$(own_config "$arch")" ] || continue
         obj=$work/obj
         mkdir "$obj"
         set_up
