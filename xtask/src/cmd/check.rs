@@ -19,7 +19,8 @@ use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::progress::Progress;
 use crate::resolve::{
     Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
-    Stale, Wanted, breaches, deviations, needless, propose, resolve, stale, translate, unexplained,
+    Stale, Wanted, breaches, deviations, needless, propose, resolve_translated, stale, translate,
+    unexplained,
 };
 use crate::shell::Shell;
 use crate::source::{KernelVersion, Tree};
@@ -293,11 +294,12 @@ impl<'a> Order<'a> {
     pub(super) fn row(&self, ground: Ground<'_>, contract: &Contract) -> Row<'a> {
         let Order { targets, assignments, .. } = self;
         let Ground { kconfig, version, arch, history } = ground;
-        let resolved = resolve(kconfig, version, arch, history, assignments);
-        let (asked, _) = translate(kconfig, version, arch, history, assignments);
+        let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+        let (resolved, mut config) = resolve_translated(ground, &asked, notes);
         let breaches = breaches(ground, contract, targets, assignments, &resolved.dot_config);
         let mended = propose(kconfig, history, &asked, &self.wanted(&resolved));
-        let needless = needless(kconfig, &asked, &self.repeated);
+        let needless =
+            needless(kconfig, (&mut config, &resolved.dot_config), &asked, &self.repeated);
         Row { breaches, mended, needless, ..self.bare_row(version, resolved) }
     }
 

@@ -112,7 +112,10 @@ impl Kernel<'_> {
         let Ground { kconfig, version, arch, history } = self.ground;
         let all = &self.requested.assignments;
         let (asked, _) = translate(kconfig, version, arch, history, all);
-        let needless = needless(kconfig, &asked, &self.requested.repeated);
+        let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
+        let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
+        let wanted = config.dot_config();
+        let needless = needless(kconfig, (&mut config, &wanted), &asked, &self.requested.repeated);
         let is_needless = |place: &Place| needless.iter().any(|one| one.place == *place);
         let in_tree = |one: &Assignment| asked.iter().find(|asked| asked.place == one.place);
         let (known, absent): (Vec<_>, Vec<_>) = all.iter().partition(|one| in_tree(one).is_some());

@@ -88,8 +88,10 @@ fn all_broken<'a>(
     dot_config: &str,
 ) -> Vec<(Broken<'a>, Vec<String>)> {
     let mut found: Vec<(Broken<'_>, Vec<String>)> = vec![];
+    let set = values(dot_config);
     for target in targets {
-        for broken in broken(contract, target, version, dot_config) {
+        let values = Values { arch: target.arch, set: &set };
+        for broken in contract.broken(target, version, values) {
             let id = &broken.capability.id;
             match found.iter_mut().find(|(known, _)| known.capability.id == *id) {
                 Some((_, hypervisors)) => hypervisors.push(target.hypervisor.clone()),

@@ -96,12 +96,22 @@ pub(crate) fn resolve(
     history: &History,
     assignments: &[Assignment],
 ) -> Resolved {
-    let (asked, mut notes) = translate(kconfig, version, arch, history, assignments);
+    let (asked, notes) = translate(kconfig, version, arch, history, assignments);
+    resolve_translated(Ground { kconfig, version, arch, history }, &asked, notes).0
+}
+
+/// The same of requests in the tree's own names, with the configuration for further questions.
+pub(crate) fn resolve_translated<'m>(
+    ground: Ground<'m>,
+    asked: &[Assignment],
+    mut notes: Vec<Note>,
+) -> (Resolved, Config<'m>) {
+    let Ground { kconfig, version, arch, history } = ground;
     let lines: String = asked.iter().map(|assignment| assignment.line() + "\n").collect();
     let (mut config, _) = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines));
     let dot_config = config.dot_config();
     let mut findings = vec![];
-    for (asked, got) in compare(&dot_config, &asked) {
+    for (asked, got) in compare(&dot_config, asked) {
         if let Some(past) = past_of(history, version, arch, &asked.symbol, &dot_config) {
             notes.push(Note { symbol: asked.symbol.clone(), place: asked.place.clone(), past });
             continue;
@@ -113,8 +123,9 @@ pub(crate) fn resolve(
         let Assignment { symbol, value, place, text } = asked.clone();
         findings.push(Finding { symbol, asked: value, got, place, line: text, cause });
     }
-    let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, &asked);
-    Resolved { dot_config, findings, notes, brought, resolved_by: ResolvedBy::Xtask }
+    let brought = brought::brought_in(&kconfig.model, &mut config, &dot_config, asked);
+    let resolved_by = ResolvedBy::Xtask;
+    (Resolved { dot_config, findings, notes, brought, resolved_by }, config)
 }
 
 /// What the history says of a symbol that did not come out: the tree may have the name, and yet not ask for it as
@@ -126,9 +137,9 @@ fn past_of(
     symbol: &str,
     dot_config: &str,
 ) -> Option<Past> {
-    let set = values(dot_config);
+    let is_set = |name: &str| values(dot_config).contains_key(name);
     let past = history.translate(symbol, arch, version, |_| false);
-    past.or_else(|| history.left_by_tools(symbol, |name| set.contains_key(name)))
+    past.or_else(|| history.left_by_tools(symbol, is_set))
 }
 
 /// The requests in the names that this tree knows, without those that it cannot know.

@@ -48,17 +48,16 @@ pub(crate) enum Because {
     },
 }
 
-/// Finds them. `asked` is in the tree's own names, `repeated` are lines that are not in it because
-/// another one about their symbol is.
+/// Finds them. `config` and its text `wanted` are what `asked` comes to, in the tree's own names;
+/// `repeated` are lines that are not in it because another one about their symbol is.
 pub(crate) fn needless(
     kconfig: &Kconfig,
+    (config, wanted): (&mut Config<'_>, &str),
     asked: &[Assignment],
     repeated: &[Repeated],
 ) -> Vec<Needless> {
-    let mut config = resolved(kconfig, asked, &[]);
-    let wanted = config.dot_config();
     let mut out: Vec<&Assignment> =
-        asked.iter().filter(|one| may_be_needless(kconfig, &mut config, one)).collect();
+        asked.iter().filter(|one| may_be_needless(kconfig, config, one)).collect();
     let mut config = loop {
         let mut config = resolved(kconfig, asked, &out);
         let got = config.dot_config();
