@@ -17,8 +17,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 apt-get -o APT::Sandbox::User=root -qq download "$package=$version" >/dev/null
-dpkg-deb -x ./*.deb root
-conf=$(echo "$work"/root/usr/lib/linux-kbuild-*/scripts/kconfig/conf)
+dpkg-deb -x ./*.deb unpacked
+conf=$(echo "$work"/unpacked/usr/lib/linux-kbuild-*/scripts/kconfig/conf)
 
 cat >Kconfig <<'EOF'
 HERE := $(lineno)

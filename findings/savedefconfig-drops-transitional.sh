@@ -26,8 +26,8 @@ own=(-o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts="$wor
     -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o APT::Sandbox::User=root)
 apt-get "${own[@]}" -qq update
 apt-get "${own[@]}" -qq download "$package=$version" >/dev/null
-dpkg-deb -x ./*.deb root
-conf=$(echo "$work"/root/usr/lib/linux-kbuild-*/scripts/kconfig/conf)
+dpkg-deb -x ./*.deb unpacked
+conf=$(echo "$work"/unpacked/usr/lib/linux-kbuild-*/scripts/kconfig/conf)
 
 cat >Kconfig <<'EOF'
 config OLD_NAME

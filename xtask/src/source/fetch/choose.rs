@@ -1,4 +1,4 @@
-//! Which version of a pin is taken, and where it is had.
+//! Which version of a pin is taken, and from where.
 
 use anyhow::{Context, Result};
 use camino::Utf8Path;
@@ -13,7 +13,7 @@ use crate::source::kernel_org::{self, Listed, Release};
 use crate::source::lock::Locked;
 use crate::source::pins::{Pin, Provider};
 
-/// The version to take, and where it is had.
+/// The version to take, and from where.
 pub(super) struct Choice {
     pub(super) version: String,
     pub(super) supply: Supply,
