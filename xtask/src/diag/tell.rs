@@ -171,7 +171,7 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
         Past::LeftByTools { needs, cost } => {
-            format!("{place}: {symbol} is left out, these tools lack {needs}: {cost}")
+            format!("{place}: {symbol} is not set, since these tools lack {needs}: {cost}")
         }
     }
 }

@@ -317,7 +317,7 @@ series = "6.6"
         assert_eq!(from("g"), "debian:linux-source-7.3");
         assert_eq!(sources.pin(Some("g")).unwrap().suite(), Some("trixie-backports"));
         assert_eq!(from("h"), "kernel.org:6.6.x");
-        assert_eq!(sources.snapshot, "https://snapshot.debian.org");
+        assert_eq!(sources.snapshot, crate::source::snapshot::ARCHIVE);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a source is had when the distribution does not have it, or not any more.
+//! What takes over when the distribution does not carry a source, or no longer does.
 
 use super::kernel_org::{data, fingerprint};
 use super::server::{Answer, Server};
