@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::changes::notes;
 use super::grid::{self, Grid};
+use super::grown;
 use super::markdown::piped;
 use super::picture::picture;
 use crate::boot::{BootRecord, Outcome};
@@ -361,6 +362,16 @@ fn figures(text: &mut String, refreshed: &Refreshed, proven: &Proven, picture: O
     }
     let notes = notes(comparison);
     let _ = writeln!(text, "- {}\n\n{}", notes.join("\n- "), grid::LEGEND);
+    if !proven.growth.is_empty() {
+        let _ = write!(
+            text,
+            "\n## What grew\n\nBytes of the image before it is packed, by the symbol that brings the objects in. \
+             `cargo xtask size {} {}` has it by folder and by object.\n\n{}",
+            refreshed.from.name,
+            refreshed.to.name,
+            piped(&grown::grid(&proven.growth))
+        );
+    }
 }
 
 /// "2,905,088 → 2,487,296 (0.856)"

@@ -208,9 +208,14 @@ fn what_passed_is_taken_whole_and_only_with_a_yes() {
 fn growth_is_taken_only_where_that_is_said() {
     let fixture = fixture(FITS_BOTH);
     std::fs::write(fixture.path("later/image"), bzimage(4096)).unwrap();
+    let socket = fixture.read("later/net/socket.c");
+    fixture.write("later/net/socket.c", &format!("{socket}\nconst char table[5000] = {{1}};\n"));
     pin(&fixture);
     let (out, err) = expect(1, refresh(&fixture, "", &["--yes"]));
     assert!(out.contains("| IMAGE | **2,048 → 4,096 (2.000)** |"), "{out}");
+    let grew = out.split("## What grew").nth(1).unwrap_or_default();
+    assert!(grew.contains("| NET | +5,"), "{out}");
+    assert!(grew.contains("| asked by fragments/base.conf:1 |"), "{out}");
     assert!(err.contains("1 figure is past its budget\nhint: --allow-growth takes it"), "{err}");
     assert!(!fixture.path("ci").exists(), "nothing is taken");
     starts(&fixture);
