@@ -19,7 +19,7 @@ const NEWS: [(&str, &str); 5] = [
     ("&& !INET", "&& !TCPIP"),
     (
         "config SPEED\n\tint \"speed\"\n",
-        "config CLOCK\n\tbool \"clock\"\n\nconfig LINES\n\tint \"lines\"\n\tdefault 3\n\thelp\n\t  How many \
+        "config CLOCK\n\tbool \"clock\"\n\nconfig CHECKS\n\tbool \"checks\"\n\tdefault NET\n\nconfig LINES\n\tint \"lines\"\n\tdefault 3\n\thelp\n\t  How many \
          there are.\n\nconfig SPEED\n\tint \"speed\"\n\tdepends on CLOCK\n",
     ),
     ("config PLAIN\n\tbool \"plain\"\n", "config SIMPLE\n\tbool \"simple\"\n"),
