@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::hash;
+use crate::{hash, programs};
 
 /// `target/guest-kernel/refresh`
 pub(crate) struct Finished {
@@ -19,9 +19,8 @@ impl Finished {
     /// # Errors
     /// If this program cannot be read.
     pub(crate) fn new(work: &Utf8Path) -> Result<Self> {
-        let path = std::env::current_exe().context("failed to find this program")?;
-        let path = Utf8PathBuf::try_from(path).context("a path is not UTF-8")?;
-        Ok(Finished { folder: work.join("refresh"), tool: hash::of_file(&path)? })
+        let tool = hash::of_file(Utf8Path::new(programs::THIS))?;
+        Ok(Finished { folder: work.join("refresh"), tool })
     }
 
     /// What an earlier run found for the kernel with this key, or what `work` finds now. `of` is all else
