@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answers::Answers;
 use super::environment::{Environment, Stamp};
-use crate::programs;
+use crate::{files, programs};
 
 /// All that a model was made of.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,14 +94,8 @@ pub(super) fn read(
 /// # Errors
 /// If it cannot be written.
 pub(super) fn write(path: &Utf8Path, basis: &Basis, model: &Model) -> Result<()> {
-    let write = || -> Result<()> {
-        let mut kept = postcard::to_stdvec(basis)?;
-        kept.extend(model.to_bytes());
-        let hash = Sha256::digest(&kept);
-        let file = tempfile::NamedTempFile::new_in(path.parent().context("it has no folder")?)?;
-        std::fs::write(file.path(), [hash.as_slice(), &kept].concat())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("failed to write {path}"))
+    let mut kept = postcard::to_stdvec(basis).context("failed to pack what a model was made of")?;
+    kept.extend(model.to_bytes());
+    let hash = Sha256::digest(&kept);
+    files::replace(path, &[hash.as_slice(), &kept].concat())
 }

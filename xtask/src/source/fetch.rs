@@ -243,7 +243,13 @@ impl<'a> FetchPlan<'a> {
                         shell.check_interrupt()?;
                         let why = format!("{error:#}");
                         progress.say(format!("{why}: asking {}", self.snapshot));
-                        self.from_snapshot(shell, progress, store, (package, version, &why), scratch)
+                        self.from_snapshot(
+                            shell,
+                            progress,
+                            store,
+                            (package, version, &why),
+                            scratch,
+                        )
                     }
                     (by_apt, _) => by_apt,
                 }
@@ -318,7 +324,10 @@ impl<'a> FetchPlan<'a> {
         let mut listing = listing?;
         let sha256 = archive.sha256.clone().unwrap_or_else(|| listing.sha256());
         self.check_content(&archive.version, &sha256)?;
-        let patches = self.patches.for_tree(&unpacked)?;
+        let patches = match self.patches.is_empty() {
+            true => Patches::default(),
+            false => self.patches.for_tree(&unpacked)?,
+        };
         if !patches.is_empty() {
             patches.apply(shell, progress, &unpacked)?;
             listing = Listing::of_folder(shell, progress, &unpacked)?;

@@ -81,7 +81,8 @@ fn a_locked_version_that_lists_still_name_comes_from_there_too() {
         let place = locked(&server, &tarball);
         let bin = place.conf.join("../bin");
         let lists = "case \" $* \" in *' madison '*) echo 'linux-source-6.12 | 6.12.7-1~deb12u1+x | http://h/ x/main amd64 Packages';; esac";
-        let mirror = "case \" $* \" in *' download '*) echo 'E: 404  Not Found' >&2; exit 100;; esac";
+        let mirror =
+            "case \" $* \" in *' download '*) echo 'E: 404  Not Found' >&2; exit 100;; esac";
         for (program, text) in [("apt-cache", lists), ("apt-get", mirror), ("dpkg-deb", "")] {
             super::debian::script(&bin, program, text);
         }
