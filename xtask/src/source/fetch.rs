@@ -243,7 +243,7 @@ impl<'a> FetchPlan<'a> {
                         shell.check_interrupt()?;
                         let why = format!("{error:#}");
                         progress.say(format!("{why}: asking {}", self.snapshot));
-                        self.from_snapshot(
+                        self.fetch_snapshot(
                             shell,
                             progress,
                             store,
@@ -255,7 +255,7 @@ impl<'a> FetchPlan<'a> {
                 }
             }
             (Provider::Debian(package), Supply::Snapshot { why }) => {
-                self.from_snapshot(shell, progress, store, (package, version, why), scratch)
+                self.fetch_snapshot(shell, progress, store, (package, version, why), scratch)
             }
             (Provider::KernelOrg { mirror, .. }, Supply::Release(listed)) => {
                 kernel_org::obtain(shell, progress, mirror, listed, store.dir())
@@ -272,7 +272,7 @@ impl<'a> FetchPlan<'a> {
     }
 
     /// The locked version from Debian's archive; `why` its mirrors were not enough.
-    fn from_snapshot(
+    fn fetch_snapshot(
         &self,
         shell: &Shell,
         progress: Progress,
