@@ -74,11 +74,10 @@ pub(crate) fn propose(
         }
         possible = together;
     }
-    let taken: Vec<&Place> = wanted.iter().filter_map(|one| one.in_place_of.as_ref()).collect();
     let edits_of = |index: usize, symbol: SymbolId| {
         let own = lines.iter().filter(|(_, (_, needed_by))| *needed_by == index);
         let own = own.map(|(symbol, (value, _))| (*symbol, value.as_str()));
-        edits(model, history, (asked, &taken), (&wanted[index], symbol), own)
+        edits(model, history, asked, (&wanted[index], symbol), own)
     };
     let mended = |(index, Wanted { symbol, value, .. }): (usize, &Wanted)| {
         let known = model.defined(symbol).filter(|known| possible.contains_key(known));
@@ -101,12 +100,11 @@ fn text(
     kept.chain(new).map(|line| line + "\n").collect()
 }
 
-/// The lines as edits of the fragment that the wanted symbol belongs to. A line in whose place another
-/// wanted symbol's goes (`taken`) is replaced by that alone.
+/// The lines as edits of the fragment that the wanted symbol belongs to.
 fn edits<'a>(
     model: &Model,
     history: &History,
-    (asked, taken): (&[Assignment], &[&Place]),
+    asked: &[Assignment],
     (wanted, symbol): (&Wanted, SymbolId),
     lines: impl Iterator<Item = (SymbolId, &'a str)>,
 ) -> Vec<Edit> {
@@ -122,10 +120,7 @@ fn edits<'a>(
         let name = &model[symbol].name;
         let line = history.newest_line(name, value);
         match asked.iter().find(|one| *one.symbol == **name) {
-            Some(there) => {
-                let replaces = !taken.contains(&&there.place);
-                Edit { at: there.place.clone(), replaces, text: line }
-            }
+            Some(there) => Edit { at: there.place.clone(), replaces: true, text: line },
             None => Edit { at: home.clone(), replaces: false, text: line },
         }
     };
