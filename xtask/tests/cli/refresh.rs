@@ -127,7 +127,8 @@ fn refresh(fixture: &Fixture, machine: &str, more: &[&str]) -> Command {
     }
     let common = ["refresh", "--accel", "tcg"];
     let to: &[&str] = if more.contains(&"--to") { &[] } else { &["--to", "new"] };
-    let mut command = fixture.xtask(&[&common[..], to, more].concat());
+    // What was done before by another program is done again.
+    let mut command = fixture.own_xtask(&[&common[..], to, more].concat());
     let path = std::env::var("PATH").unwrap();
     let tools = fixture.path("foreign-tools");
     command.env("PATH", format!("{}:{path}:{}", fixture.path("first").display(), tools.display()));
