@@ -1,14 +1,16 @@
 //! What goes beside an image: the kernel's modules, what others' modules are built against, and what a
 //! debugger reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use tar::{Builder, HeaderMode};
 use walkdir::WalkDir;
+
+use crate::diag::Hint;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,11 +42,42 @@ impl Package {
 /// Packs what `modules_install` left below `root`. Its links into the trees of this build stay behind.
 ///
 /// # Errors
-/// If something cannot be read or written.
+/// If something cannot be read or written, or depmod has not indexed all modules.
 pub(crate) fn modules(root: &Utf8Path, to: &Utf8Path) -> Result<()> {
     let mut files = Files::new();
     gather(root, &["lib"], |name| !root.join(name).is_symlink(), &mut files)?;
+    refuse_unindexed(&files)?;
     pack(&files, to)
+}
+
+/// What modules' names end in, by MODULE_COMPRESS_* of the tree's kernel/module/Kconfig.
+const MODULES: [&str; 4] = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"];
+
+/// A depmod that cannot unpack a module takes it for none, and succeeds: modprobe finds none of those that
+/// modules.dep does not name (modules.dep(5)).
+fn refuse_unindexed(files: &Files) -> Result<()> {
+    let is_module = |name: &&Utf8PathBuf| MODULES.iter().any(|end| name.as_str().ends_with(end));
+    let modules: Vec<&Utf8PathBuf> = files.keys().filter(is_module).collect();
+    let mut indexed = BTreeSet::new();
+    for (name, path) in files.iter().filter(|file| file.0.file_name() == Some("modules.dep")) {
+        let text = fs::read_to_string(path).with_context(|| format!("failed to read {path}"))?;
+        let folder = name.parent().unwrap_or(name);
+        let named = text.lines().filter_map(|line| line.split_once(':'));
+        indexed.extend(named.map(|(module, _)| folder.join(module)));
+    }
+    let unknown: Vec<_> = modules.iter().filter(|name| !indexed.contains(**name)).collect();
+    let Some(first) = unknown.first() else { return Ok(()) };
+    let (count, all) = (unknown.len(), modules.len());
+    let packing = first.extension().filter(|end| *end != "ko");
+    Err(anyhow!("depmod does not index {count} of {all} modules, such as {first}")).hint(|| {
+        match packing {
+            Some(end) => format!(
+                "`depmod --version` says what it unpacks: without .{end}, ask for another \
+                 MODULE_COMPRESS_… symbol, or for none"
+            ),
+            None => "modprobe would find none of them: see what the depmod on PATH says".to_owned(),
+        }
+    })
 }
 
 /// What modules are built against, as the tree's own packages have it (scripts/package/install-extmod-build,

@@ -185,17 +185,42 @@ fn source_package(Materials { manifest, origin, .. }: Materials<'_>) -> Package 
         reference_type: "purl",
         reference_locator: purl.clone(),
     });
+    let (had, other) = match &origin.location {
+        Some(location) if is_download_location(location) => (location.as_str(), None),
+        Some(other) => (UNKNOWN, Some(format!("downloaded from {other}"))),
+        None => (UNKNOWN, None),
+    };
+    let by_listing = || format!("sha256 of its files by name: {}", source.sha256);
+    let comments = [other, (!origin.is_archive).then(by_listing)];
+    let comments: Vec<String> = comments.into_iter().flatten().collect();
     Package {
         version_info: Some(source.version.clone()),
-        download_location: origin.location.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+        download_location: had.to_owned(),
         checksums: by_archive.into_iter().collect(),
         license_concluded: KERNEL_LICENSE,
         license_declared: KERNEL_LICENSE,
-        comment: (!origin.is_archive)
-            .then(|| format!("sha256 of its files by name: {}", source.sha256)),
+        comment: (!comments.is_empty()).then(|| comments.join("; ")),
         external_refs: purl.chain([cpe(&manifest.kernel_release)]).collect(),
         ..package(SOURCE.to_owned(), "linux", "SOURCE")
     }
+}
+
+/// What SPDX's own validator takes for one (tools-python 0.8.5, spdx/validation/uri_validators.py): the host ends
+/// in a domain of letters. It refuses a host's bare name, an address in numbers, and a file.
+fn is_download_location(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let scheme = scheme.strip_prefix("git+").unwrap_or(scheme);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let host = place.split(':').next().unwrap_or(place);
+    let is_label = |label: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric();
+        label.split('-').all(|part| !part.is_empty() && part.chars().all(plain))
+    };
+    let is_domain = |end: &str| end.len() > 1 && end.chars().all(|c| c.is_ascii_alphabetic());
+    ["http", "https", "ssh", "git", "ftp", "sftp"].contains(&scheme)
+        && host.split('.').all(is_label)
+        && host.rsplit_once('.').is_some_and(|(_, end)| is_domain(end))
 }
 
 fn checksum(sha256: &str) -> Checksum {
@@ -217,5 +242,31 @@ fn relationship(from: &str, kind: &'static str, to: &str) -> Relationship {
         spdx_element_id: from.to_owned(),
         relationship_type: kind,
         related_spdx_element: to.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_location_has_a_public_host() {
+        let taken = [
+            "https://cdn.example.org/linux-6.12.8.tar.xz",
+            "git+https://example.org/linux.git@0123",
+            "git+ssh://git@example.org:2222/linux.git@0123",
+            "http://my-mirror.Example.com:8080/linux.tar.xz",
+            "https://mirror.internal/linux.tar.xz",
+        ];
+        let refused = [
+            "https://mirror/linux-6.12.8.tar.xz",
+            "http://127.0.0.1:8000/linux-6.12.8.tar.xz",
+            "http://[::1]/linux-6.12.8.tar.xz",
+            "https://mirror:8080/linux-6.12.8.tar.xz",
+            "file:///srv/linux-6.12.8.tar.xz",
+            "/srv/linux-6.12.8.tar.xz",
+        ];
+        assert_eq!(taken.map(is_download_location), [true; 5]);
+        assert_eq!(refused.map(is_download_location), [false; 6]);
     }
 }

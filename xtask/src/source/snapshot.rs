@@ -54,12 +54,25 @@ pub(super) fn obtain(
     scratch: &Utf8Path,
 ) -> Result<Archive> {
     let Wanted { package, version, sha256, said_by } = wanted;
+    let part = cache.join(format!("{}.part.deb", sha256.get(..16).unwrap_or(sha256)));
+    let path = scratch.join("tarball.tar.xz");
+    let tarball =
+        || deb::extract(&part, &package.tarball(), &path).and_then(|()| hash::of_file(&path));
+    let taken = |found| Archive {
+        path: path.clone(),
+        version: version.to_owned(),
+        sha256: Some(found),
+        downloaded: true,
+    };
+    // One that is there as a whole is of a run that was killed while it unpacked.
+    if part.exists() && tarball().is_ok_and(|found| found == sha256) {
+        std::fs::remove_file(&part).with_context(|| format!("failed to remove {part}"))?;
+        return Ok(taken(sha256.to_owned()));
+    }
     let name = ask(shell, progress, archive, package, version, scratch)?;
     let url = format!("{archive}/file/{name}");
-    let part = cache.join(format!("{}.part.deb", sha256.get(..16).unwrap_or(sha256)));
     download(shell, progress, &url, &part)?;
-    let path = scratch.join("tarball.tar.xz");
-    let found = deb::extract(&part, &package.tarball(), &path).and_then(|()| hash::of_file(&path));
+    let found = tarball();
     std::fs::remove_file(&part).with_context(|| format!("failed to remove {part}"))?;
     let found = found.with_context(|| format!("failed to unpack {url}"))?;
     if found != sha256 {
@@ -68,7 +81,7 @@ pub(super) fn obtain(
             || format!("the download was removed: try again; if it stays so, doubt {archive}"),
         );
     }
-    Ok(Archive { path, version: version.to_owned(), sha256: Some(found), downloaded: true })
+    Ok(taken(found))
 }
 
 /// The name by which the archive has the package for all architectures.

@@ -40,7 +40,10 @@ pub(super) fn obtain(
         Location::Url(url) => {
             let ending = if url.ends_with(".gz") { "gz" } else { "xz" };
             let path = partial(cache, sha256, ending);
-            download(shell, progress, url, &path)?;
+            // One that is there as a whole is of a run that was killed while it unpacked.
+            if !hash::of_file(&path).is_ok_and(|found| found == sha256) {
+                download(shell, progress, url, &path)?;
+            }
             (path, url.clone())
         }
     };

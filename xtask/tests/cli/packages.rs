@@ -18,7 +18,7 @@ fn fixture() -> Fixture {
 
 fn kernel(fixture: &Fixture, more: &[&str]) -> Command {
     fixture.program("pahole", "exit 1");
-    let path = fixture.program("depmod", "echo $3 > $2/lib/modules/$3/modules.dep");
+    let path = fixture.program("depmod", "echo main.ko: > $2/lib/modules/$3/modules.dep");
     let mut kernel = fixture.kernel(more);
     kernel.env("PATH", path);
     kernel
@@ -109,4 +109,18 @@ fn what_a_package_takes_is_told_before_anything_is_built() {
     let (_, err) = expect(2, kernel);
     assert!(err.contains("no `pahole` on PATH, which --debug takes"), "{err}");
     assert!(err.contains("`cargo xtask setup --debug` installs it"), "{err}");
+}
+
+/// As depmod of Debian 12 is to modules that gzip packed.
+#[test]
+fn modules_that_depmod_does_not_know_are_not_staged() {
+    let fixture = fixture();
+    let mut unknown = kernel(&fixture, &["--modules"]);
+    unknown.env("PATH", fixture.program("depmod", ": > $2/lib/modules/$3/modules.dep"));
+    let (_, err) = expect(2, unknown);
+    let told = "depmod does not index 1 of 1 modules, such as lib/modules/6.12.0/main.ko";
+    assert!(err.contains(told), "{err}");
+    assert!(!fixture.path("bin").exists());
+    expect(0, kernel(&fixture, &["--modules"]));
+    assert!(fixture.path("bin/modules-6.12.0.tar.zst").exists());
 }
