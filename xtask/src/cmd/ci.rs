@@ -12,10 +12,12 @@ use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
+use vmm_kernel::Arch;
 use xshell::cmd;
 
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
+use crate::setup::{self, Uses};
 use crate::shell::{Finished, Next, Stream};
 use crate::source::{self, NotCarried, Sources, Wanted};
 use crate::workspace::Workspace;
@@ -27,6 +29,9 @@ pub(crate) struct CiArgs {
     /// Say which steps there are, and take none
     #[arg(long)]
     list: bool,
+    /// In the step setup, install what is missing; asks on a terminal
+    #[arg(long, conflicts_with = "list")]
+    setup: bool,
 }
 
 enum Verdict {
@@ -42,6 +47,7 @@ struct Step {
 
 /// In the order of what they cost: a slip is told in seconds, not after a kernel was built.
 const STEPS: [Step; 19] = [
+    Step { name: "setup", what: "the host has what builds and boots need", run: |ci| ci.set_up() },
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -58,11 +64,6 @@ const STEPS: [Step; 19] = [
         run: |ci| ci.cargo("test --profile xtask --workspace"),
     },
     Step { name: "oldest-rust", what: "compiles with Rust 1.85", run: |ci| ci.oldest_rust() },
-    Step {
-        name: "setup",
-        what: "the host has what builds and boots need",
-        run: |ci| ci.xtask("setup --yes --arch x86_64,aarch64"),
-    },
     Step {
         name: "sources",
         what: "the pinned kernel sources are here and whole",
@@ -110,11 +111,7 @@ const STEPS: [Step; 19] = [
         what: "no figure of theirs is past its budget",
         run: |ci| ci.measure("--type micro --arch x86_64,aarch64"),
     },
-    Step {
-        name: "mini",
-        what: "the same for mini on x86_64, if there is time",
-        run: |ci| ci.mini(),
-    },
+    Step { name: "mini", what: "the same for mini on x86_64", run: |ci| ci.mini() },
     Step {
         name: "lacking",
         what: "kernels built without what checks look for fail them; when named",
@@ -134,9 +131,6 @@ const MINI: &str = "--type mini --arch x86_64";
 /// Pins that the steps are taken on that take minutes for each: the default and the oldest that Debian 12
 /// itself has. On the others lists are resolved.
 const THOROUGH: [&str; 2] = ["6.1", "6.12"];
-
-/// When a whole run has taken this long, it ends without what takes another quarter of an hour.
-const TIME_FOR_MINI: Duration = Duration::from_secs(40 * 60);
 
 /// Figures of before, of the default source's kernels.
 const BASELINE: &str = "ci/baselines/tcg.json";
@@ -167,7 +161,7 @@ impl CiArgs {
         let wanted =
             |step: &&Step| self.steps.is_empty() || self.steps.iter().any(|n| n == step.name);
         let workspace = Workspace::read(&ctx.shell)?;
-        let ci = Ci { ctx, workspace, named: self.steps.clone(), start: Instant::now() };
+        let ci = Ci { ctx, workspace, named: self.steps.clone(), setup: self.setup };
         let mut outcomes = vec![];
         for step in STEPS.iter().filter(wanted) {
             outcomes.push(ci.take(step)?);
@@ -183,7 +177,8 @@ struct Ci<'a> {
     workspace: Workspace,
     /// The steps that were asked for; all of them, if empty.
     named: Vec<String>,
-    start: Instant,
+    /// Whether to install what is missing.
+    setup: bool,
 }
 
 /// For any one step; the slowest one builds two kernels.
@@ -248,6 +243,20 @@ impl Ci<'_> {
         let finished = self.ctx.shell.run(command, DEADLINE)?;
         ensure!(finished.success(), "{}: {}", finished.how(), finished.stderr.trim());
         Ok(finished)
+    }
+
+    fn set_up(&self) -> Result<Verdict> {
+        let (arches, uses) = (Arch::ALL, Uses { boot: true, ..Uses::default() });
+        if self.setup {
+            super::setup::install_for_kernel(self.ctx, arches, &uses, false)?;
+            return Ok(Verdict::Passed);
+        }
+        let missing = setup::missing(&self.ctx.shell, arches, &uses)?;
+        if missing.is_empty() {
+            return Ok(Verdict::Passed);
+        }
+        Err(anyhow!("this host lacks {}", super::setup::names(&missing)))
+            .hint(|| "`cargo xtask ci --setup` installs what is missing")
     }
 
     /// A part of what a script of this workspace does; Kuasar's has none.
@@ -343,20 +352,26 @@ impl Ci<'_> {
         Ok(trees)
     }
 
-    /// The tests that need a real tree say "skipped" without one; here they have each.
+    /// The tests that need a real tree are ignored elsewhere; here they have each.
     fn real_trees(&self) -> Result<Verdict> {
         for (_, tree) in self.thorough()? {
-            let test = "test --profile xtask --package xtask --test cli real_tree -- --nocapture";
+            let test = "test --profile xtask --package xtask --test cli real_tree -- --ignored";
             let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
             self.show(test.env("GUEST_KERNEL_TREE", tree))?;
         }
         Ok(Verdict::Passed)
     }
 
-    fn boot_failures(&self, kernels: &str) -> Result<Verdict> {
-        let test = "test --profile xtask --package xtask --test cli real_boot -- --nocapture";
+    /// The tests of that name, which boot kernels of a type.
+    fn boot_test(&self, name: &str, kernels: &str) -> Result<Verdict> {
+        let test = "test --profile xtask --package xtask --test cli";
         let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
+        let test = test.args([&format!("real_boot::{name}"), "--", "--ignored"]);
         self.show(test.env("GUEST_KERNEL_BOOTS", kernels))
+    }
+
+    fn boot_failures(&self, kernels: &str) -> Result<Verdict> {
+        self.boot_test("what_is_taken_away", kernels)
     }
 
     /// Counts instructions, which a busy machine does not blur. The table is on stdout, and in a file
@@ -373,14 +388,10 @@ impl Ci<'_> {
     }
 
     fn mini(&self) -> Result<Verdict> {
-        let minutes = self.start.elapsed().as_secs() / 60;
-        if self.start.elapsed() > TIME_FOR_MINI {
-            let late = format!("{minutes} minutes are gone; `cargo xtask ci mini` takes it alone");
-            return Ok(Verdict::Skipped(late));
-        }
         self.xtask(&format!("kernel {MINI} --headers"))?;
         self.xtask(&format!("boot {MINI} --deadline 300"))?;
         self.boot_failures("mini")?;
+        self.boot_test("a_driver_built_against", "mini")?;
         self.measure(MINI)
     }
 
@@ -392,7 +403,7 @@ impl Ci<'_> {
             return Ok(Verdict::Skipped(long.to_owned()));
         }
         let tree = self.ask_xtask("source path")?;
-        let test = "test --profile xtask --package xtask --test cli lacking -- --nocapture";
+        let test = "test --profile xtask --package xtask --test cli lacking -- --ignored";
         let test = cmd!(self.ctx.shell.sh, "cargo").args(test.split(' '));
         self.show(test.env("GUEST_KERNEL_LACKING", tree.stdout.trim()))
     }

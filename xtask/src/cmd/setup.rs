@@ -20,7 +20,7 @@ pub(crate) struct SetupArgs {
     /// Only look; exit code 1 if something is missing
     #[arg(long, conflicts_with = "yes")]
     check: bool,
-    /// Install without asking
+    /// Do not ask on a terminal; without one nobody is asked
     #[arg(long, short)]
     yes: bool,
     /// Guests of these architectures: x86_64, aarch64 [default: the host's]
@@ -78,10 +78,7 @@ impl SetupArgs {
         match (missing.is_empty(), self.check) {
             (true, _) => Ok(Answer::Yes),
             (false, true) => Ok(Answer::No),
-            (false, false) => {
-                let ask = if self.yes { Ask::Never } else { Ask::OrRefuse };
-                install(ctx, manager, &missing, &arches, &uses, ask)
-            }
+            (false, false) => install(ctx, manager, &missing, &arches, &uses, self.yes),
         }
     }
 }
@@ -103,7 +100,7 @@ impl SetupArgs {
     }
 }
 
-/// Installs what a build and a boot of guests of `arches` lack. Without a terminal there is nobody to ask.
+/// Installs what a build and a boot of guests of `arches` lack; on a terminal it asks, unless with `yes`.
 pub(crate) fn install_for_kernel(
     ctx: &Context,
     arches: &[Arch],
@@ -114,8 +111,7 @@ pub(crate) fn install_for_kernel(
     if missing.is_empty() {
         return Ok(());
     }
-    let ask = if yes { Ask::Never } else { Ask::OnTerminal };
-    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, uses, ask)? {
+    match install(ctx, Manager::detect(&ctx.shell), &missing, arches, uses, yes)? {
         Answer::Yes => Ok(()),
         Answer::No | Answer::Failed => {
             Err(anyhow!("the build and the boot lack {}", names(&missing)))
@@ -124,23 +120,13 @@ pub(crate) fn install_for_kernel(
     }
 }
 
-/// Whether a person is asked before anything is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ask {
-    Never,
-    /// Goes on where there is none.
-    OnTerminal,
-    /// Installs nothing where there is none.
-    OrRefuse,
-}
-
 fn install(
     ctx: &Context,
     manager: Option<Manager>,
     missing: &[Missing],
     arches: &[Arch],
     uses: &Uses,
-    ask: Ask,
+    yes: bool,
 ) -> Result<Answer> {
     let Some(manager) = manager else {
         return Err(anyhow!("no package manager that is known here is on PATH"))
@@ -153,7 +139,9 @@ fn install(
     }
     // Whoever has asked for quiet is still asked with the commands in view.
     anstream::eprintln!("{installation}");
-    if !agreed(ctx, ask)? {
+    // To install was asked for by name: without a terminal that is enough.
+    let agreed = yes || !confirm::on_terminal() || confirm::confirm(ctx, "run this now?")?;
+    if !agreed {
         return Ok(Answer::No);
     }
     setup::install(&ctx.shell, ctx.progress, &installation)?;
@@ -166,18 +154,7 @@ fn install(
         .hint(|| "cargo xtask setup --check says what each is for")
 }
 
-fn agreed(ctx: &Context, ask: Ask) -> Result<bool> {
-    match (ask, confirm::on_terminal()) {
-        (Ask::Never, _) | (Ask::OnTerminal, false) => Ok(true),
-        (Ask::OrRefuse, false) => {
-            anstream::eprintln!("nothing was installed: there is no terminal to ask on, use --yes");
-            Ok(false)
-        }
-        (_, true) => confirm::confirm(ctx, "run this now?"),
-    }
-}
-
-fn names(missing: &[Missing]) -> String {
+pub(crate) fn names(missing: &[Missing]) -> String {
     missing.iter().map(|need| need.probe.to_string()).collect::<Vec<_>>().join(", ")
 }
 

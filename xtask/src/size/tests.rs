@@ -280,11 +280,10 @@ fn real() -> Vec<(Utf8PathBuf, Arch)> {
 }
 
 #[test]
+#[ignore = "takes the kernels that were built in this workspace"]
 fn the_parts_of_real_kernels_are_what_size_counts() {
     let real = real();
-    if real.is_empty() {
-        eprintln!("skipped: no kernel was built here");
-    }
+    assert!(!real.is_empty(), "no kernel was built here");
     for (obj, arch) in real {
         let tree = obj.join("source").read_link_utf8().unwrap();
         let origins = BTreeMap::new();

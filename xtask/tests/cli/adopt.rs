@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::consoles::transcript;
-use super::fixture::{Fixture, copy, expect, run, stdout};
+use super::fixture::{Fixture, cannot_test, copy, expect, run, stdout};
 
 #[test]
 fn consoles() {
@@ -87,7 +87,7 @@ fn make_calls_it_for_each_hypervisor() {
 fn checkouts() -> Option<Fixture> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if !std::env::split_paths(&path).any(|dir| dir.join("git").is_file()) {
-        eprintln!("skipped: there is no git");
+        cannot_test("adopt", "git");
         return None;
     }
     let fixture = Fixture::new();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::fixture::{Fixture, expect, run, stderr, stdout};
+use super::fixture::{Fixture, cannot_test, expect, run, stderr, stdout};
 
 /// What bash would offer for the last of these words.
 const BASH: &str = r#"
@@ -94,7 +94,7 @@ fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
     if !has {
-        eprintln!("skipped: there is no {program}");
+        cannot_test("what shells and groff make of it", program);
     }
     has
 }

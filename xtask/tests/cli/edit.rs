@@ -1,5 +1,5 @@
-//! `edit` on a terminal, which `script` of util-linux makes. Where that is not there, or a real tree's
-//! menus are wanted and are not there, a test says "skipped".
+//! `edit` on a terminal, which `script` of util-linux makes. The menus of a real
+//! tree are opened where one is named.
 
 use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::fixture::{Fixture, run};
+use super::fixture::{Fixture, cannot_test, run};
 
 /// A person before a terminal of 120 columns.
 struct Person {
@@ -34,7 +34,7 @@ impl Person {
             };
         }
         let Ok(mut child) = script.spawn() else {
-            eprintln!("skipped: there is no `script`, which makes a terminal");
+            cannot_test("what is asked on a terminal", "`script`, which makes one");
             return None;
         };
         let seen: Arc<Mutex<String>> = Arc::default();
@@ -198,15 +198,13 @@ fn has_ncurses() -> bool {
 
 /// The menus of the tree that GUEST_KERNEL_TREE names, on this repository's fragments.
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn real_tree_menus() {
-    let Ok(tree) = std::env::var("GUEST_KERNEL_TREE") else {
-        eprintln!("skipped: GUEST_KERNEL_TREE names no kernel tree");
-        return;
-    };
+    let tree = std::env::var("GUEST_KERNEL_TREE").expect("GUEST_KERNEL_TREE names a kernel tree");
     let fixture = Fixture::new();
     fixture.own_fragments(&[]);
     if !has_ncurses() {
-        eprintln!("skipped: there is no ncurses.h to compile menuconfig with");
+        cannot_test("menuconfig", "ncurses.h");
         return;
     }
     let of_kernel = ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt"];

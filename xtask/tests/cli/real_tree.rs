@@ -1,17 +1,14 @@
-//! What can only be tried on a real kernel tree: the folder that GUEST_KERNEL_TREE names, else
-//! every test here says "skipped". `cargo xtask ci` names one.
+//! What can only be tried on a real kernel tree: the folder that GUEST_KERNEL_TREE names. `cargo xtask ci`
+//! names one, and takes these tests, which others leave out.
 
 use std::path::Path;
 
-use super::fixture::{Fixture, copy, expect, run, stdout};
+use super::fixture::{Fixture, cannot_test, copy, expect, run, stdout};
 
 /// A workspace of its own, and the real tree's path.
-fn real() -> Option<(Fixture, String)> {
-    let tree = std::env::var("GUEST_KERNEL_TREE").ok();
-    if tree.is_none() {
-        eprintln!("skipped: GUEST_KERNEL_TREE names no kernel tree");
-    }
-    tree.map(|tree| (Fixture::new(), tree))
+fn real() -> (Fixture, String) {
+    let tree = std::env::var("GUEST_KERNEL_TREE").expect("GUEST_KERNEL_TREE names a kernel tree");
+    (Fixture::new(), tree)
 }
 
 /// Whether one of the tree's Kconfig files defines a symbol.
@@ -21,8 +18,9 @@ fn defines(tree: &str, kconfig: &str, symbol: &str) -> bool {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     fixture.conf(
         "base.conf\n",
         "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_VIRTIO_VSOCKETS_COMMON=y\n",
@@ -54,8 +52,9 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn the_findings_are_json_too() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     fixture.conf("base.conf\n", "CONFIG_VIRTIO_FS=y\n");
     let mut arguments = vec!["kernel", "--type", "micro", "--arch", "x86_64"];
     arguments.extend(["--kernel-dir", &tree, "--format", "json"]);
@@ -69,8 +68,9 @@ fn the_findings_are_json_too() {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn an_older_name_is_taken_where_the_tree_knows_only_that() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     fixture.conf("base.conf\n", "CONFIG_NETWORKING=y\nCONFIG_TIME_TRAVEL=y\n");
     fixture.write(
         "fragments/history.toml",
@@ -88,12 +88,13 @@ fn an_older_name_is_taken_where_the_tree_knows_only_that() {
 
 /// Lists of other projects lie beside some checkouts of this one; it does not need them.
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn whatever_a_tree_lacks_of_what_others_ask_for_is_explained() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let peers = root.join("../shared/peers");
     if !peers.is_dir() {
-        eprintln!("skipped: there are no lists of other projects in {}", peers.display());
+        println!("there are no lists of other projects in {}", peers.display());
         return;
     }
     let history = std::fs::read_to_string(root.join("fragments/history.toml")).unwrap();
@@ -102,7 +103,7 @@ fn whatever_a_tree_lacks_of_what_others_ask_for_is_explained() {
     let path = std::env::var_os("PATH").unwrap_or_default();
     match std::env::split_paths(&path).any(|dir| dir.join("aarch64-linux-gnu-gcc").is_file()) {
         true => arches.push("aarch64"),
-        false => eprintln!("skipped for aarch64: there is no aarch64-linux-gnu-gcc"),
+        false => cannot_test("kernels for aarch64", "aarch64-linux-gnu-gcc"),
     }
     for arch in &arches {
         let fragment = format!("kata-{arch}.conf");
@@ -126,8 +127,9 @@ fn whatever_a_tree_lacks_of_what_others_ask_for_is_explained() {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn the_tree_is_never_written_to() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let before = std::fs::metadata(&tree).unwrap().modified().unwrap();
     fixture.conf("base.conf\n", "CONFIG_NET=y\n");
     expect(
@@ -145,8 +147,9 @@ fn own_fragments() -> String {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn every_difference_leads_to_what_is_asked_for() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let conf_dir = own_fragments();
     let mut arguments = vec!["diff", "micro", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
     arguments.extend(["--kernel-conf-dir", &conf_dir, "--format", "json"]);
@@ -175,8 +178,9 @@ fn every_difference_leads_to_what_is_asked_for() {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn a_dot_config_says_what_its_target_says() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let conf_dir = own_fragments();
     let of_target = ["--arch", "x86_64", "--kernel-conf-dir", &conf_dir, "--kernel-dir", &tree];
     let write = ["resolve", "--type", "micro", "-o", "micro.config"];
@@ -230,8 +234,9 @@ fn checked(fixture: &Fixture, tree: &str, conf_dir: &str, code: i32) -> Vec<serd
 
 /// XFS alone is only wanted, and no list of ours has it: docs/fragments.md says what it would take.
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn every_list_of_ours_keeps_the_contract() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let rows = checked(&fixture, &tree, &own_fragments(), 0);
     assert!(rows.len() >= 6, "{} kernels", rows.len());
     for row in rows {
@@ -244,8 +249,9 @@ fn every_list_of_ours_keeps_the_contract() {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn every_deviation_of_ours_has_a_reason_and_every_reason_a_deviation() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let conf_dir = own_fragments();
     let mut arguments = vec!["check", "--hardening", "--kernel-dir", &tree, "--format", "json"];
     arguments.extend(["--kernel-conf-dir", &conf_dir]);
@@ -276,8 +282,9 @@ fn every_deviation_of_ours_has_a_reason_and_every_reason_a_deviation() {
 
 /// In a pinned tree; where symbols are younger than it, nothing is missed.
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let modern = defines(&tree, "init/Kconfig", "CPUSETS_V1");
     for (symbol, capability, kernel, file) in [
         ("MEMCG_V1", "cgroup-v1", "micro-x86_64", "cgroup.conf"),
@@ -305,8 +312,9 @@ fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
 
 /// What is proposed is what `check` lets go, and none of it keeps attackers out.
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn what_no_capability_needs_can_go_and_guards_stay() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     let own = own_fragments();
     let minimize = ["minimize", "--kernel-dir", &tree, "--kernel-conf-dir", &own];
     let (out, _) = expect(0, fixture.xtask(&[&minimize[..], &["--format", "json"]].concat()));
@@ -370,8 +378,9 @@ fn newer(fixture: &Fixture, tree: &str) {
 }
 
 #[test]
+#[ignore = "takes the kernel tree that GUEST_KERNEL_TREE names"]
 fn a_tree_that_says_more_than_is_known_is_resolved_by_its_own_conf() {
-    let Some((fixture, tree)) = real() else { return };
+    let (fixture, tree) = real();
     newer(&fixture, &tree);
     fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_POSIX_MQUEUE=y\nCONFIG_VIRTIO_FS=y\n");
     let resolve = |tree: &str| {

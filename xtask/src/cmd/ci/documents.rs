@@ -6,6 +6,7 @@ use serde::Deserialize;
 use xshell::cmd;
 
 use super::{Ci, DEADLINE, Verdict};
+use crate::files;
 use crate::toolchain::on_path;
 
 /// As `kernel` prints it.
@@ -14,8 +15,8 @@ struct Made {
     stage: Utf8PathBuf,
 }
 
-/// Of the Python package index.
-const VALIDATORS: &str = "spdx-tools==0.8.5 in-toto-attestation==0.9.3";
+/// Of the Python package index, each by its hashes.
+const VALIDATORS: &str = include_str!("validators.txt");
 
 /// Reads the statement as both schemas have it: a field that they do not know is an error.
 const IN_TOTO: &str = "\
@@ -64,8 +65,11 @@ impl Ci<'_> {
         if !made.success() {
             return Ok(Err(format!("python3 has no venv: {}", made.last_lines(1))));
         }
-        let install = cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check");
-        let installed = shell.run(install.args(VALIDATORS.split(' ')), DEADLINE)?;
+        let list = folder.join("validators.txt");
+        files::replace(&list, VALIDATORS.as_bytes())?;
+        let quiet = ["--quiet", "--disable-pip-version-check"];
+        let install = cmd!(sh, "{python} -m pip install {quiet...} --require-hashes -r {list}");
+        let installed = shell.run(install, DEADLINE)?;
         Ok(match installed.success() {
             true => Ok(python),
             false => Err(format!("pip gets no validators: {}", installed.last_lines(1))),
