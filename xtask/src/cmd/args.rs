@@ -1,4 +1,5 @@
-//! Flags that several subcommands share.
+//! Flags that several subcommands share. Each names its heading: one of a whole group would stay for the
+//! subcommand's own flags behind it.
 
 use std::fmt;
 
@@ -21,22 +22,21 @@ use crate::workspace::Workspace;
 
 /// Which kernels are meant.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
     /// Guest architecture: x86_64, aarch64 [default: the host's]
-    #[arg(long, value_delimiter = ',', value_parser = parse::<Arch>)]
+    #[arg(long, value_delimiter = ',', value_parser = parse::<Arch>, help_heading = "Target")]
     arch: Vec<Arch>,
     /// Kernel type: micro (light VM), mini (standard VM) [default: what the hypervisor's machine boots]
-    #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_delimiter = ',', value_parser = parse::<KernelType>)]
+    #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_delimiter = ',', value_parser = parse::<KernelType>, help_heading = "Target")]
     kernel_type: Vec<KernelType>,
     /// Hypervisor: stratovirt, cloud_hypervisor, qemu, firecracker [default: by type, or the workspace's]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help_heading = "Target")]
     hypervisor: Vec<String>,
     /// Every hypervisor that boots the type, on every arch that is not left out with --arch
-    #[arg(long, conflicts_with = "hypervisor")]
+    #[arg(long, conflicts_with = "hypervisor", help_heading = "Target")]
     all: bool,
     /// Folder with the lists and fragments [default: the workspace's]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Target")]
     kernel_conf_dir: Option<Utf8PathBuf>,
 }
 
@@ -84,37 +84,41 @@ pub(super) fn parse<T: std::str::FromStr<Err = vmm_kernel::UnknownTerm>>(
 
 /// Which kernel source is built.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// Your own Linux tree; it is never written to
-    #[arg(long, value_name = "DIR", conflicts_with = "source")]
+    #[arg(long, value_name = "DIR", conflicts_with = "source", help_heading = "Source")]
     pub(super) kernel_dir: Option<Utf8PathBuf>,
     /// A pinned source of the conf dir's sources.toml [default: the one that file names]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Source")]
     pub(super) source: Option<String>,
     /// Demand exactly the version and hash of sources.lock
-    #[arg(long, conflicts_with = "kernel_dir")]
+    #[arg(long, conflicts_with = "kernel_dir", help_heading = "Source")]
     pub(super) locked: bool,
     /// Leave out a patch of the pinned source, such as vsock-reuseport
-    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "kernel_dir")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "kernel_dir",
+        help_heading = "Source"
+    )]
     pub(super) no_patch: Vec<String>,
 }
 
 /// Which kernel sources lists are resolved on.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Source")]
 pub(crate) struct SourcesArgs {
     /// Your own Linux trees; they are never written to
-    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    #[arg(long, value_name = "DIR", value_delimiter = ',', help_heading = "Source")]
     kernel_dir: Vec<Utf8PathBuf>,
     /// Pinned sources of the conf dir's sources.toml [default: all of them]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Source")]
     source: Vec<String>,
     /// Demand exactly the versions and hashes of sources.lock
-    #[arg(long)]
+    #[arg(long, help_heading = "Source")]
     locked: bool,
     /// Leave out a patch of the pinned sources, such as vsock-reuseport
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Source")]
     no_patch: Vec<String>,
 }
 
@@ -283,13 +287,12 @@ pub(super) fn typed<A: Args>(words: &[impl AsRef<str>]) -> Result<A> {
 
 /// Which tools compile and link.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Tools")]
 pub(crate) struct ToolchainArgs {
     /// Whose tools compile and link: gcc, llvm, or llvm-N for clang-N and its like
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "NAME", default_value_t, help_heading = "Tools")]
     pub(super) toolchain: Family,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", help_heading = "Tools")]
     cross_compile: Option<String>,
 }
 
@@ -326,10 +329,10 @@ impl ToolchainArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobsArgs {
     /// Compile this many objects at once [default: one a core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Building")]
     jobs: Option<u16>,
     /// Compile through this program, which has its settings from its own environment
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Building")]
     pub(super) launcher: Option<Launcher>,
 }
 

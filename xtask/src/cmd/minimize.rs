@@ -63,7 +63,7 @@ pub(crate) struct MinimizeArgs {
     /// How long a boot may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Building")]
     deadline: u64,
-    #[command(flatten, next_help_heading = "Building")]
+    #[command(flatten)]
     jobs: JobsArgs,
 }
 
@@ -84,7 +84,8 @@ impl MinimizeArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let lock = || Lock::take_for_files(&ctx.shell, ctx.progress, &plan.conf_dir);
+        let _lock = self.yes.then(lock).transpose()?;
         let yard = Yard::read(ctx, &workspace, &plan, &self.toolchain)?;
         let builds = self.build || self.bisect;
         let sources = match builds {
