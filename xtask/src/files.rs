@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
+use crate::shell::whole;
+
 /// Files by their paths below a folder, or by absolute ones.
 pub(crate) type Files = BTreeMap<Utf8PathBuf, Content>;
 
@@ -82,6 +84,7 @@ pub(crate) fn write(root: &Utf8Path, files: &Files) -> Result<()> {
         });
         laid_out.push((laid.with_context(|| format!("failed to write {path}"))?, path, to));
     }
+    let _whole = whole();
     let mut moved = Moved::default();
     for (laid, path, to) in laid_out {
         let put = moved.put(&laid, &to);

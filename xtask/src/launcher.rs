@@ -1,8 +1,7 @@
 //! A program that stands before the compiler: one that keeps what was compiled, or has others compile.
 
 use std::fmt;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 
 use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,6 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::Hint;
+use crate::files::{self, Content, Files};
 use crate::shell::Shell;
 use crate::toolchain::on_path;
 
@@ -75,9 +75,9 @@ impl Masquerade {
             if fs::read_to_string(&file).is_ok_and(|before| before == text) {
                 continue;
             }
-            fs::write(&file, text)
-                .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o755)))
-                .with_context(|| format!("failed to write {file}"))?;
+            // A run beside this one may be calling it.
+            let content = Content { bytes: text.into_bytes(), executable: true };
+            files::write(folder, &Files::from([(compiler.as_str().into(), content)]))?;
         }
         Ok(format!("{folder}:{}", shell.sh.var("PATH").unwrap_or_default()))
     }

@@ -50,20 +50,34 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cmd::set_color(cli.output.color);
     let format = cli.output.format;
-    let run = || Context::new(&cli.output).and_then(|ctx| cli.command.run(&ctx));
+    let run = || Context::new(&cli.output, end_interrupted).and_then(|ctx| cli.command.run(&ctx));
     match run() {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Failed) => ExitCode::from(2),
         Err(error) if error.is::<Interrupted>() => {
-            anstream::eprintln!("interrupted; nothing half-written is left");
-            ExitCode::from(130)
+            say_interrupted();
+            ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
             report(&diag::Failure::new(&error), format);
             ExitCode::from(2)
         }
     }
+}
+
+/// As a shell has it for SIGINT.
+const INTERRUPTED: u8 = 130;
+
+fn say_interrupted() {
+    anstream::eprintln!("interrupted; nothing half-written is left");
+}
+
+/// From the thread that sees the signals, where the others do not.
+#[expect(clippy::disallowed_methods, reason = "main is at work, and does not end by itself")]
+fn end_interrupted() {
+    say_interrupted();
+    std::process::exit(INTERRUPTED.into());
 }
 
 fn report(failure: &diag::Failure, format: Format) {

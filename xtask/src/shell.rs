@@ -4,6 +4,7 @@
 //! deadline is the program that a person talks to, in `foreground`.
 
 mod foreground;
+mod interrupt;
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +12,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,7 +22,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
+use self::interrupt::Stop;
 use crate::progress::Progress;
+
+pub(crate) use self::interrupt::whole;
 
 /// The user asked to stop (SIGINT, SIGTERM or SIGHUP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl std::error::Error for Interrupted {}
 /// Builds commands (with `xshell::cmd!` on `shell.sh`) and runs them.
 pub(crate) struct Shell {
     pub sh: xshell::Shell,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     /// Where each command is shown before it runs.
     show: Option<Progress>,
 }
@@ -101,12 +104,9 @@ pub(crate) enum Next {
 }
 
 impl Shell {
-    /// Takes over SIGINT, SIGTERM and SIGHUP for the life of the program.
-    pub(crate) fn new(show: Option<Progress>) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
-            .context("failed to take over the interrupt signal")?;
+    /// Takes over SIGINT, SIGTERM and SIGHUP for the life of the program; `end` ends it at once.
+    pub(crate) fn new(show: Option<Progress>, end: fn()) -> Result<Self> {
+        let stop = Stop::on_signal(end)?;
         let sh = xshell::Shell::new().context("failed to read the working folder")?;
         Ok(Shell { sh, stop, show })
     }
@@ -129,7 +129,7 @@ impl Shell {
 
     /// Fails once the user has asked to stop. Long work that is not a process calls it now and then.
     pub(crate) fn check_interrupt(&self) -> Result<()> {
-        if self.stop.load(Ordering::SeqCst) { Err(Interrupted.into()) } else { Ok(()) }
+        if self.stop.is_asked() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
     /// Runs to the end and captures both streams.
@@ -310,9 +310,11 @@ struct Group {
 impl Group {
     fn start(mut cmd: Command) -> Result<Self> {
         cmd.process_group(0);
-        #[expect(clippy::disallowed_methods, reason = "the one place that starts a process")]
-        let child = cmd.spawn().with_context(|| {
-            format!("failed to start `{}`", cmd.get_program().to_string_lossy())
+        let child = interrupt::start(|| {
+            #[expect(clippy::disallowed_methods, reason = "the one place that starts a process")]
+            cmd.spawn().with_context(|| {
+                format!("failed to start `{}`", cmd.get_program().to_string_lossy())
+            })
         })?;
         Ok(Group { child, leader_ended: None, finished: false })
     }
@@ -358,6 +360,7 @@ impl Group {
         };
         self.signal(Signal::KILL);
         self.finished = true;
+        interrupt::ended(&self.child);
         Ok(status)
     }
 
@@ -383,6 +386,7 @@ impl Drop for Group {
         if !self.finished {
             self.kill();
             let _ = self.child.wait();
+            interrupt::ended(&self.child);
         }
     }
 }

@@ -78,15 +78,18 @@ pub(crate) fn is_whole(image: &Utf8Path, manifest: &Manifest) -> bool {
     hash::is_of_file(&manifest.sha256, manifest.size, image)
 }
 
-/// Looks whether an image can be put there, and writes nothing: a build takes minutes, and its
+/// Looks whether a file can be put there, and writes nothing: a build takes minutes, and its
 /// result has to have a place.
 ///
 /// # Errors
-/// If the nearest folder above that exists is none, or this user may not write in it.
-pub(crate) fn refuse_unwritable(image: &Utf8Path) -> Result<()> {
-    let above = image.ancestors().skip(1).find(|folder| folder.exists());
-    let folder = above.unwrap_or(Utf8Path::new("."));
-    let failed = || format!("failed to find a place for {image}: cannot write in {folder}");
+/// If a folder is there, the nearest thing above that exists is no folder, or this user may not write in it.
+pub(crate) fn refuse_unwritable(file: &Utf8Path) -> Result<()> {
+    let above = file.ancestors().skip(1).filter(|folder| !folder.as_str().is_empty());
+    // A link that leads nowhere is there, too.
+    let folder = above.into_iter().find(|folder| folder.symlink_metadata().is_ok());
+    let folder = folder.unwrap_or(Utf8Path::new("."));
+    let failed = || format!("failed to find a place for {file}: cannot write in {folder}");
+    ensure!(!file.is_dir(), "failed to find a place for {file}: it is a folder");
     ensure!(folder.is_dir(), "{}: it is no folder", failed());
     access(folder.as_std_path(), Access::WRITE_OK | Access::EXEC_OK).with_context(failed)
 }

@@ -1,7 +1,7 @@
 //! A variant: what targets share that differ in hypervisor only. It has one `.config`, one object
 //! tree, and a record of its last build, which tells whether there is anything to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -14,8 +14,11 @@ use crate::hash;
 use crate::history::History;
 use crate::image::Checked;
 use crate::inputs::Inputs;
+use crate::lock::Lock;
 use crate::package::Package;
+use crate::progress::Progress;
 use crate::resolve::Resolved;
+use crate::shell::Shell;
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
 
@@ -23,7 +26,7 @@ use crate::toolchain::Toolchain;
 pub(crate) const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Where a variant keeps its things: a folder below `target/guest-kernel/build/<tree>`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Folder(Utf8PathBuf);
 
 impl Folder {
@@ -57,6 +60,27 @@ impl Folder {
 
     fn record(&self) -> Utf8PathBuf {
         self.0.join("record.json")
+    }
+
+    /// The right to change what is in it, and to have it stay as it is.
+    ///
+    /// # Errors
+    /// If it cannot be made, or the user interrupts.
+    pub(crate) fn lock(&self, shell: &Shell, progress: Progress) -> Result<Lock> {
+        Lock::take(shell, progress, &self.0)
+    }
+
+    /// Locks several, in the order in which every run does: two runs do not wait for each other.
+    ///
+    /// # Errors
+    /// If one cannot be made, or the user interrupts.
+    pub(crate) fn lock_all<'a>(
+        folders: impl Iterator<Item = &'a Folder>,
+        shell: &Shell,
+        progress: Progress,
+    ) -> Result<Vec<Lock>> {
+        let folders: BTreeSet<&Folder> = folders.collect();
+        folders.into_iter().map(|folder| folder.lock(shell, progress)).collect()
     }
 
     /// The folder whose last build made the image with this hash, with its record.

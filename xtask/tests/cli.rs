@@ -9,12 +9,15 @@ mod cli {
     mod build;
     mod completions;
     mod configs;
+    mod consent;
     mod consoles;
     mod contract;
     mod edit;
     mod faults;
     mod fixture;
     mod heirs;
+    mod help;
+    mod interrupt;
     mod kept;
     mod launcher;
     mod llvm;
@@ -27,6 +30,8 @@ mod cli {
     mod real_tree;
     mod refresh;
     mod size;
+    mod stage;
+    mod supply;
     mod together;
     mod verify;
 }

@@ -237,7 +237,7 @@ fn build_module(
         return Ok(None);
     }
     let toolchain = Toolchain::recorded(&ctx.shell, manifest.arch, &manifest.toolchain, prefix)?;
-    let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+    let _lock = folder.lock(&ctx.shell, ctx.progress)?;
     module::build(&ctx.shell, &toolchain, &tree, &obj, &dir, &place)?;
     Ok(Some(place))
 }

@@ -86,7 +86,8 @@ impl CheckArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let lock = || Lock::take_for_files(&ctx.shell, ctx.progress, &plan.conf_dir);
+        let _lock = self.yes.then(lock).transpose()?;
         let contract = Contract::read(&workspace, &plan.conf_dir)?;
         let mut rows = self.rows(ctx, &workspace, &plan, &contract)?;
         diag::tell_needless(ctx.progress, &needless_everywhere(&rows));

@@ -73,7 +73,6 @@ impl EditArgs {
                 .hint(|| "name one --type, one --arch and one --hypervisor");
         };
         let target = targets[0];
-        let lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
         let tree = self.source.tree(ctx, &workspace, &plan.conf_dir)?;
         let toolchain = self.toolchain.for_tree(ctx, target.arch, &tree)?;
@@ -86,15 +85,13 @@ impl EditArgs {
         let before = resolve(&kconfig, version, arch, &history, &requested.assignments);
         let (name, count) = (target.variant(), requested.assignments.len());
         diag::tell_resolved(ctx.progress, &name, version, count, &before);
-        // Whoever reads help texts for an hour keeps no build from being made.
-        drop(lock);
         let edited = match &self.config {
             Some(file) => {
                 std::fs::read_to_string(file).with_context(|| format!("failed to read {file}"))?
             }
             None => self.open(ctx, &workspace, (&tree, &toolchain), &before.dot_config)?,
         };
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let _lock = Lock::take_for_files(&ctx.shell, ctx.progress, &plan.conf_dir)?;
         let same = subject.requested()? == requested;
         ensure!(same, "the fragments of {name} were changed while its configuration was open");
         let reversed = reverse(ground, &requested, &before.dot_config, &edited);

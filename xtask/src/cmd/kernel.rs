@@ -20,7 +20,7 @@ use crate::contract::Contract;
 use crate::diag::{self, Hint};
 use crate::history::History;
 use crate::image::Wanted;
-use crate::lock::Lock;
+use crate::kbuild::Jobs;
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Breach, Finding, Kconfigs};
 use crate::setup::{Uses, oldest_lld};
@@ -34,7 +34,7 @@ pub(crate) struct KernelArgs {
     target: TargetArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// First install what this host lacks for the build and for a boot of what it makes
+    /// First install what this host lacks for the build and for a boot of what it makes; asks on a terminal
     #[arg(long)]
     setup: bool,
     /// Answer yes to what --setup asks
@@ -126,6 +126,9 @@ impl KernelArgs {
             return check_image::run(ctx, &plan, file);
         }
         if self.dry_run {
+            if !self.setup {
+                self.prepare(ctx, &workspace, &plan)?;
+            }
             return ctx.print(&plan, diag::plan_table).map(|()| Answer::Yes);
         }
         if self.setup {
@@ -150,26 +153,17 @@ impl KernelArgs {
         workspace: &Workspace,
         plan: &Plan,
     ) -> Result<Result<Vec<Produced>, Vec<Obstacle>>> {
-        let jobs = self.jobs.budget(&ctx.shell, workspace)?;
-        packages::require_tools(&ctx.shell, &self.packages())?;
-        let history = History::read(workspace, &plan.conf_dir)?;
-        let contract = Contract::read(workspace, &plan.conf_dir)?;
-        self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
-        let mut orders = vec![];
-        for targets in plan.variants() {
-            orders.push(Order::read(ctx, self, workspace, &plan.conf_dir, targets, &orders)?);
-        }
-        for path in plan.targets.iter().filter_map(|target| self.installed(target)) {
-            stage::refuse_unwritable(&path).hint(|| "run this as root, or name a --dest-dir")?;
-        }
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let Prepared { jobs, history, contract, mut orders } =
+            self.prepare(ctx, workspace, plan)?;
         let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
         variant::link_for(ctx, &mut orders, &tree)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);
         let (mut variants, mut obstacles) = (vec![], vec![]);
         let folder =
             |order: &Order<'_>| Folder::new(&workspace.work, &tree, &plan.conf_dir, &order.name());
-        let orders = orders.into_iter().map(|order| (folder(&order), order)).collect();
+        let orders: Vec<_> = orders.into_iter().map(|order| (folder(&order), order)).collect();
+        let folders = orders.iter().map(|(folder, _)| folder);
+        let _locks = Folder::lock_all(folders, &ctx.shell, ctx.progress)?;
         for looked in Looked::at(orders, &history, &tree)? {
             let mut variant = Variant::resolve(ctx, looked, &history, &tree, &kconfigs)?;
             variant.refuse_without_modules()?;
@@ -187,6 +181,32 @@ impl KernelArgs {
         let failed = &AtomicBool::new(false);
         let site = Site { args: self, tree: &tree, jobs: &jobs, origin, failed };
         together::produce(ctx, site, &variants).map(Ok)
+    }
+
+    /// What can be known before anything is fetched or made.
+    fn prepare<'p>(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        plan: &'p Plan,
+    ) -> Result<Prepared<'p>> {
+        let jobs = self.jobs.budget(&ctx.shell, workspace)?;
+        packages::require_tools(&ctx.shell, &self.packages())?;
+        let history = History::read(workspace, &plan.conf_dir)?;
+        let contract = Contract::read(workspace, &plan.conf_dir)?;
+        self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
+        let mut orders = vec![];
+        for targets in plan.variants() {
+            orders.push(Order::read(ctx, self, workspace, &plan.conf_dir, targets, &orders)?);
+        }
+        for target in &plan.targets {
+            stage::refuse_unwritable(&target.stage)?;
+            if let Some(path) = self.installed(target) {
+                let failed = stage::refuse_unwritable(&path);
+                failed.hint(|| "run this as root, or name a --dest-dir")?;
+            }
+        }
+        Ok(Prepared { jobs, history, contract, orders })
     }
 
     /// Where the target's image goes beside the workspace.
@@ -222,6 +242,13 @@ impl KernelArgs {
     fn refuses(&self, breach: &Breach) -> bool {
         breach.is_refused() && !self.allow_breach.contains(&breach.capability)
     }
+}
+
+struct Prepared<'p> {
+    jobs: Jobs,
+    history: History,
+    contract: Contract,
+    orders: Vec<Order<'p>>,
 }
 
 impl Produced {

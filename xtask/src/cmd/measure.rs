@@ -18,6 +18,7 @@ use crate::measure::{Baseline, Comparison, Console, Measurement, Settings, Subje
 use crate::plan::Target;
 use crate::report;
 use crate::shell::Interrupted;
+use crate::stage;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -88,6 +89,7 @@ impl MeasureArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
         // A slip in it is told before minutes are spent.
         let mut baseline = self.baseline()?;
+        self.refuse_unwritable()?;
         let mut measured = if self.from.is_empty() { self.all(ctx)? } else { self.read()? };
         if let (Some(baseline), Some(path)) = (&mut baseline, &self.baseline) {
             if self.update {
@@ -189,6 +191,13 @@ impl MeasureArgs {
         serde_json::from_str(&text)
             .map(Some)
             .with_context(|| format!("failed to read baseline {path}"))
+    }
+
+    /// Measuring takes minutes: what is written afterwards has to have a place.
+    fn refuse_unwritable(&self) -> Result<()> {
+        let written = self.baseline.iter().filter(|_| self.update);
+        let mut written = written.chain(&self.markdown).chain(&self.svg);
+        written.try_for_each(|path| stage::refuse_unwritable(path))
     }
 
     fn report(&self, measured: &Measured) -> Result<()> {

@@ -72,14 +72,15 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(output: &OutputArgs) -> Result<Self> {
+    /// `end` ends the program at once, when the user asks for that.
+    pub(crate) fn new(output: &OutputArgs, end: fn()) -> Result<Self> {
         let progress = match (output.quiet, std::io::stderr().is_terminal()) {
             (true, _) => Progress::Silent,
             (false, true) => Progress::Bars,
             (false, false) => Progress::Lines,
         };
         Ok(Context {
-            shell: Shell::new(output.verbose.then_some(progress))?,
+            shell: Shell::new(output.verbose.then_some(progress), end)?,
             progress,
             format: output.format,
         })

@@ -11,7 +11,6 @@ use crate::diag;
 use crate::fragment;
 use crate::hash;
 use crate::history::History;
-use crate::lock::Lock;
 use crate::plan::{Plan, plan};
 use crate::resolve::Kconfigs;
 use crate::stage::Identity;
@@ -62,7 +61,6 @@ impl PlanArgs {
     }
 
     fn keys(&self, ctx: &Context, workspace: &Workspace, plan: &Plan) -> Result<Vec<Key>> {
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = self.source.tree(ctx, workspace, &plan.conf_dir)?;
         let history = History::read(workspace, &plan.conf_dir)?;
         let kconfigs = Kconfigs::new(&ctx.shell, &tree, &workspace.work);

@@ -20,6 +20,7 @@ use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::refresh::{Finished, Refreshed};
 use crate::report;
 use crate::source::Sources;
+use crate::stage;
 use crate::workspace::Workspace;
 
 use outlook::Road;
@@ -66,7 +67,7 @@ pub(crate) struct RefreshArgs {
     /// Figures of before [default: ci/baselines/tcg.json; those of another source than --from are taken anew]
     #[arg(long, value_name = "FILE", help_heading = "Proving")]
     baseline: Option<Utf8PathBuf>,
-    #[command(flatten, next_help_heading = "Proving")]
+    #[command(flatten)]
     jobs: JobsArgs,
     /// Prefix of the cross tools, such as aarch64-linux-gnu-
     #[arg(long, value_name = "PREFIX", help_heading = "Proving")]
@@ -92,6 +93,7 @@ impl RefreshArgs {
         let everything = self.everything(&workspace, &conf_dir)?;
         let chosen = self.chosen(&workspace, &everything)?;
         let baseline = self.baseline(&workspace)?;
+        self.report.iter().try_for_each(|path| stage::refuse_unwritable(path))?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work.join("refresh"))?;
         let road = Road::new(ctx, &workspace, &everything, (&sources, pins), &self)?;
         let ahead = road.look(self.fix)?;

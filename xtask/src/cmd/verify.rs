@@ -63,7 +63,7 @@ impl VerifyArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let manifest = stage::demand_manifest(&self.image)?;
         let given = hash::of_file(&self.image)?;
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        let _lock = Lock::take(&ctx.shell, ctx.progress, &bench::folder(&workspace))?;
         let bench = Bench::new(ctx, &self, &workspace, &manifest)?;
         let mut verified = Verified {
             image: self.image.clone(),

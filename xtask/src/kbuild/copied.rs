@@ -7,19 +7,22 @@ use anyhow::{Context, Result};
 use camino::Utf8Path;
 use walkdir::WalkDir;
 
+use crate::shell::Shell;
+
 /// Copies it to `to`, in place of what was there and only as a whole. Files keep their times, by which make tells what is
 /// older. The kernel's own tools have their absolute path in what kbuild keeps of their commands (the
 /// tree's tools/build/Makefile.build), and are made again where that changes, and all objects after
 /// them: so it is changed there, too.
 ///
 /// # Errors
-/// If something cannot be read or written.
-pub(crate) fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+/// If something cannot be read or written, or the user interrupts.
+pub(crate) fn copy(shell: &Shell, from: &Utf8Path, to: &Utf8Path) -> Result<()> {
     let partial = &to.with_extension("partial");
     for old in [to, partial].into_iter().filter(|old| old.exists()) {
         fs::remove_dir_all(old).with_context(|| format!("failed to remove {old}"))?;
     }
     for entry in WalkDir::new(from) {
+        shell.check_interrupt()?;
         let entry = entry.with_context(|| format!("failed to walk {from}"))?;
         let path = Utf8Path::from_path(entry.path())
             .with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
@@ -70,7 +73,7 @@ mod tests {
         }
         fs::create_dir_all(&to).unwrap();
         fs::write(to.join("old"), "").unwrap();
-        copy(&from, &to).unwrap();
+        copy(&Shell::for_tests(), &from, &to).unwrap();
         assert!(!to.join("old").exists());
         let read = |name: &str| fs::read_to_string(to.join(name)).unwrap();
         assert_eq!(read("tools/.x.o.cmd"), format!("cmd_{to}/tools/x.o := gcc"));

@@ -10,6 +10,7 @@ use vmm_kernel::ImageFormat;
 
 use crate::image;
 use crate::kbuild::{Build, Jobs, copy_object_tree};
+use crate::lock::Lock;
 use crate::measure::{Figure, sizes};
 use crate::progress::Progress;
 use crate::shell::Shell;
@@ -48,15 +49,18 @@ impl Bench<'_> {
     /// one the first build takes as long as a first build does.
     ///
     /// # Errors
-    /// If it cannot be copied.
+    /// If it cannot be copied, or the user interrupts.
     pub(crate) fn set_up(&self, from: &Utf8Path) -> Result<()> {
         // It is there once all was copied.
         let done = self.folder.join("copied");
         if done.exists() || !from.join("vmlinux").is_file() {
             return Ok(());
         }
-        let bar = self.progress.spinner(format!("copying the object tree of {}", self.name));
-        copy_object_tree(from, &self.obj())?;
+        let Bench { shell, progress, .. } = *self;
+        let built_in = from.parent().unwrap_or(from);
+        let _lock = Lock::take(shell, progress, built_in)?;
+        let bar = progress.spinner(format!("copying the object tree of {}", self.name));
+        copy_object_tree(shell, from, &self.obj())?;
         bar.finish_and_clear();
         std::fs::write(&done, "").with_context(|| format!("failed to write {done}"))
     }

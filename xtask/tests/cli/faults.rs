@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::fixture::{Fixture, bzimage, expect, run, stdout};
+use super::fixture::{Fixture, bzimage, cannot_test, copy, expect, run, stdout};
 
 /// How long a test waits for something that takes milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,30 +20,13 @@ pub(super) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
-fn is_alive(pid: &str) -> bool {
+pub(super) fn is_alive(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test types commands")]
 pub(super) fn spawn(command: &mut Command) -> std::process::Child {
     command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
-}
-
-#[test]
-fn an_interrupt_ends_every_process_and_leaves_nothing_half_written() {
-    let fixture = Fixture::new();
-    fixture.write("slow", "cd $(dirname $0); echo $$ > pid.new; mv pid.new pid; sleep 600 & wait");
-    let mut child = spawn(&mut fixture.kernel(&[]));
-    wait_for("the build", || fixture.path("pid").exists());
-    let pid = fixture.read("pid").trim().to_owned();
-    let id = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    wait_for("the end of the build's processes", || !is_alive(&pid));
-    assert!(!fixture.path("bin").exists());
-    std::fs::remove_file(fixture.path("slow")).unwrap();
-    let (out, _) = expect(0, fixture.kernel(&[]));
-    assert!(out.contains("built"), "{out}");
 }
 
 /// A file that is on its way to be an image or a manifest.
@@ -102,12 +85,51 @@ fn what_a_killed_run_left_running_is_waited_for() {
     assert!(fixture.path("ended").exists());
 }
 
+/// The folder of the only kernel that was built.
+fn variant(fixture: &Fixture) -> std::path::PathBuf {
+    let build = walkdir::WalkDir::new(fixture.path("target/guest-kernel/build"));
+    let folders: Vec<_> = build.min_depth(2).max_depth(2).into_iter().flatten().collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].path().to_owned()
+}
+
+#[test]
+fn only_what_writes_to_the_same_object_tree_waits_for_a_build() {
+    let fixture = Fixture::new();
+    let sha256 = fixture.pack("tree");
+    let pin = "default = \"here\"\n[source.here]\nprovider = \"tarball\"\nurl = \"tree.tar.gz\"\n";
+    fixture.write("fragments/sources.toml", &format!("{pin}sha256 = \"{sha256}\"\n"));
+    fixture.write(
+        "slow",
+        "cd $(dirname $0); [ ! -e started ] || exit 0; touch started; while [ ! -e go ]; do sleep 0.1; done",
+    );
+    let mut kernel = spawn(&mut fixture.kernel(&[]));
+    wait_for("the build", || fixture.path("started").exists());
+    let which = ["--type", "micro", "--arch", "x86_64"];
+    copy(&fixture.path("fragments"), &fixture.path("other"));
+    let of_tree: [&[&str]; 3] = [
+        &["check", "--kernel-dir", "tree"],
+        &["kernel", "--kernel-dir", "tree", "--kernel-conf-dir", "other"],
+        &["plan", "--keys"],
+    ];
+    for command in of_tree {
+        let mut child = spawn(&mut fixture.xtask(&[command, &which].concat()));
+        wait_for(command[0], || child.try_wait().unwrap().is_some());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success() && !said.contains("waiting for"), "{said}");
+    }
+    assert!(kernel.try_wait().unwrap().is_none());
+    fixture.write("go", "");
+    assert!(kernel.wait().unwrap().success());
+}
+
 #[test]
 fn a_second_run_at_once_waits_and_says_so() {
     let fixture = Fixture::new();
-    let work = fixture.path("target/guest-kernel");
-    std::fs::create_dir_all(&work).unwrap();
-    let held = std::fs::File::open(&work).unwrap();
+    expect(0, fixture.kernel(&[]));
+    std::fs::remove_dir_all(fixture.path("bin")).unwrap();
+    let held = std::fs::File::open(variant(&fixture)).unwrap();
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let mut child = spawn(&mut fixture.kernel(&[]));
     let mut err = child.stderr.take().unwrap();
@@ -316,7 +338,7 @@ fn in_namespace(fixture: &Fixture, script: &str, kernel: &Command) -> Option<Com
     };
     std::fs::create_dir_all(fixture.path("root")).unwrap();
     if !run(unshare(&["-c", "mount -t tmpfs tmpfs root"])).status.success() {
-        eprintln!("skipped: this host lets nobody mount a tmpfs in a namespace");
+        cannot_test("file systems that are full or read-only", "the right to mount in a namespace");
         return None;
     }
     fixture.write("run.sh", script);

@@ -5,7 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use sha2::Digest as _;
 use tempfile::TempDir;
+
+/// For a test, or a part of one, that this host lacks something for. CI=true says that all is there.
+pub(super) fn cannot_test(what: &str, lacking: &str) {
+    let all_is_there = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!all_is_there, "{what} cannot be tested without {lacking}");
+    eprintln!("not tested without {lacking}: {what}");
+}
 
 pub(super) struct Fixture {
     dir: TempDir,
@@ -100,6 +108,17 @@ impl Fixture {
         std::fs::set_permissions(self.path(&file), Permissions::from_mode(0o755)).unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         format!("{}:{path}:{}", self.path("first").display(), self.path("foreign-tools").display())
+    }
+
+    /// Packs a folder to an archive of its name in the conf dir; gives the archive's hash.
+    pub(super) fn pack(&self, folder: &str) -> String {
+        let gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        let mut archive = tar::Builder::new(gzip);
+        archive.mode(tar::HeaderMode::Deterministic);
+        archive.append_dir_all(folder, self.path(folder)).unwrap();
+        let bytes = archive.into_inner().unwrap().finish().unwrap();
+        std::fs::write(self.path(&format!("fragments/{folder}.tar.gz")), &bytes).unwrap();
+        format!("{:x}", sha2::Sha256::digest(&bytes))
     }
 
     pub(super) fn xtask(&self, arguments: &[&str]) -> Command {

@@ -1,5 +1,8 @@
 //! What stands before the compiler, and changes nothing of what is made.
 
+use std::io::Read as _;
+
+use super::faults::{spawn, wait_for};
 use super::fixture::{Fixture, expect};
 
 /// Takes down what it launches, and whether the compiler is the real one.
@@ -66,4 +69,52 @@ fn setup_looks_for_the_one_that_is_named() {
     setup.env("PATH", fixture.programs_without(&["icecc", "ccache", "make"]));
     let (out, _) = expect(1, setup);
     assert!(out.contains("icecc") && out.contains("missing") && !out.contains("ccache"), "{out}");
+}
+
+/// Begins a server with the first compilation, as sccache does: it leaves its session and lives on.
+const WITH_SERVER: &str = "d=$(dirname $0)
+    mkdir $d/begun 2>/dev/null && setsid sh -c 'echo $$ > $0.new; mv $0.new $0; exec sleep 600' \
+    $d/server </dev/null >/dev/null 2>&1 &
+    while [ ! -e $d/server ]; do sleep 0.01; done; exec \"$@\"";
+
+/// Ends the server with the test.
+struct Server(String);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = self.0.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_it_leaves_running_holds_up_no_other_run() {
+    for killed in [false, true] {
+        let fixture = Fixture::new();
+        let path = fixture.program("sccache", WITH_SERVER);
+        let mut kernel = fixture.kernel(&["--launcher", "sccache"]);
+        kernel.env("PATH", path);
+        if killed {
+            fixture.write("slow", "cd $(dirname $0); touch started; sleep 1; touch ended");
+            let mut child = spawn(&mut kernel);
+            wait_for("the build", || fixture.path("started").exists());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            expect(0, kernel);
+        }
+        let server = Server(fixture.read("first/server"));
+        let _ = std::fs::remove_file(fixture.path("slow"));
+        let mut next = spawn(&mut fixture.kernel(&[]));
+        wait_for("the next run", || next.try_wait().unwrap().is_some());
+        let mut said = String::new();
+        next.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(next.wait().unwrap().success(), "{said}");
+        // What the killed run left of its build, it does wait for.
+        assert_eq!(
+            (said.contains("waiting for"), fixture.path("ended").exists()),
+            (killed, killed)
+        );
+        drop(server);
+    }
 }

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use sha2::Digest as _;
 
 use super::consoles::transcript;
 use super::fixture::{Fixture, bzimage, copy, expect, run};
@@ -65,24 +64,13 @@ fn pin(fixture: &Fixture) {
     for (name, tree, more) in
         [("old", "tree", ""), ("new", "later", ""), ("patched", "later", "patches = \"patches\"\n")]
     {
-        let sha256 = pack(fixture, tree);
+        let sha256 = fixture.pack(tree);
         let _ = write!(
             pins,
             "\n[source.{name}]\nprovider = \"tarball\"\nurl = \"{tree}.tar.gz\"\nsha256 = \"{sha256}\"\n{more}"
         );
     }
     fixture.write("fragments/sources.toml", &pins);
-}
-
-/// Gives the archive's hash.
-fn pack(fixture: &Fixture, tree: &str) -> String {
-    let gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-    let mut archive = tar::Builder::new(gzip);
-    archive.mode(tar::HeaderMode::Deterministic);
-    archive.append_dir_all(tree, fixture.path(tree)).unwrap();
-    let bytes = archive.into_inner().unwrap().finish().unwrap();
-    std::fs::write(fixture.path(&format!("fragments/{tree}.tar.gz")), &bytes).unwrap();
-    format!("{:x}", sha2::Sha256::digest(&bytes))
 }
 
 #[test]
@@ -92,7 +80,7 @@ fn consoles() {
             "# the network\nCONFIG_NET=y\nCONFIG_INET=y\n\n# the line\nCONFIG_SERIAL=y\nCONFIG_SPEED=3\n",
         );
         // What changes with the compressor's version.
-        let hashes = ["tree", "later"].map(|tree| pack(&fixture, tree));
+        let hashes = ["tree", "later"].map(|tree| fixture.pack(tree));
         let mut transcript = transcript(&fixture, path);
         for (hash, name) in hashes.iter().zip(["[of old]", "[of new]"]) {
             transcript = transcript.replace(&hash[..12], name);

@@ -138,7 +138,7 @@ impl Variant<'_> {
             let to = image.with_file_name(&packed.file_name);
             if !hash::is_of_file(&packed.sha256, packed.size, &to) {
                 let folder = to.parent().unwrap_or(Utf8Path::new("."));
-                let _lock = Lock::take(&ctx.shell, ctx.progress, folder)?;
+                let _lock = Lock::take_for_files(&ctx.shell, ctx.progress, folder)?;
                 stage::stage_beside(&self.folder.package(&packed.file_name), &to)?;
                 changed = true;
             }

@@ -289,7 +289,7 @@ impl<'a> Variant<'a> {
         let Some(like) = most_like(&self.resolved().dot_config, configs) else { return Ok(None) };
         let [name, other] = [self, like].map(|one| one.order.name());
         let bar = ctx.progress.spinner(format!("beginning {name} with a copy of {other}"));
-        copy_object_tree(&like.folder.obj(), &self.folder.obj())?;
+        copy_object_tree(&ctx.shell, &like.folder.obj(), &self.folder.obj())?;
         bar.finish_and_clear();
         Ok(Record::read(&like.folder))
     }
@@ -452,7 +452,7 @@ fn stage_at(
         return Ok(false);
     }
     let folder = to.parent().unwrap_or(Utf8Path::new("."));
-    let _lock = Lock::take(&ctx.shell, ctx.progress, folder)?;
+    let _lock = Lock::take_for_files(&ctx.shell, ctx.progress, folder)?;
     stage::stage(image, about, to)?;
     Ok(true)
 }

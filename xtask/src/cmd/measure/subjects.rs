@@ -16,7 +16,6 @@ use crate::fragment::{self, Assignment, Place};
 use crate::history::{History, Past};
 use crate::image::{self, Wanted};
 use crate::kbuild::{Build, packer};
-use crate::lock::Lock;
 use crate::measure::{Lines, Made, MadeOf, Peer, Subject, find_peers};
 use crate::plan::{Plan, Target, plan};
 use crate::resolve::{Kconfigs, Note, values};
@@ -330,7 +329,6 @@ impl<'a> Yard<'a> {
         workspace: &'a Workspace,
         conf_dir: &Utf8Path,
     ) -> Result<Self> {
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let tree = args.source.tree(ctx, workspace, conf_dir)?;
         Ok(Yard { args, ctx, workspace, tree })
     }
@@ -343,7 +341,6 @@ impl<'a> Yard<'a> {
         let Yard { args, ctx, workspace, tree } = self;
         let arch = order.machine.arch;
         let toolchain = args.toolchain(ctx, arch, tree)?;
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let Wish { dot_config, asked, brought, missing } = self.resolve(order, &toolchain)?;
         if missing > 0 {
             let what = &order.name;
@@ -352,6 +349,7 @@ impl<'a> Yard<'a> {
         let slug = format!("measured-{}", order.name.replace(['/', '.'], "_"));
         let slug = toolchain.family.variant(&slug);
         let folder = Folder::new(&workspace.work, tree, order.path, &slug);
+        let _lock = folder.lock(&ctx.shell, ctx.progress)?;
         let format = match arch {
             Arch::X86_64 => ImageFormat::BzImage,
             Arch::Aarch64 => ImageFormat::Image,

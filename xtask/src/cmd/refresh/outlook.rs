@@ -15,7 +15,6 @@ use crate::diag;
 use crate::edit::{self, Edit, Edited};
 use crate::fragment;
 use crate::history::History;
-use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::refresh::{
     Ahead, Kernel, Outlook, Proposal, changes, entries, new_options, newcomers, proposals,
@@ -50,7 +49,6 @@ impl<'a> Road<'a> {
         (sources, pins): (&'a Sources, [&'a Pin; 2]),
         args: &'a RefreshArgs,
     ) -> Result<Self> {
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let [from, to] = pins;
         let trees = [tree(ctx, workspace, plan, from)?, tree(ctx, workspace, plan, to)?];
         let prefix = args.cross_compile.iter().flat_map(|prefix| ["--cross-compile", prefix]);
@@ -66,7 +64,6 @@ impl<'a> Road<'a> {
     /// Tells what the lists come to on the new tree; with `fix`, once more after they were mended.
     pub(super) fn look(&self, fix: bool) -> Result<Ahead> {
         let Road { ctx, workspace, plan, .. } = self;
-        let lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let contract = Contract::read(workspace, &plan.conf_dir)?;
         let history = History::read(workspace, &plan.conf_dir)?;
         let orders = self.check.orders(ctx, workspace, plan)?;
@@ -89,7 +86,6 @@ impl<'a> Road<'a> {
             fields.iter().map(|field| self.kernel(field, &history)).collect();
         let proposals = proposals(&kernels);
         if fix && self.fix(&fields, &history, &contract, &proposals)? {
-            drop(lock);
             return self.look(false);
         }
         let bar = ctx.progress.spinner("comparing the trees");

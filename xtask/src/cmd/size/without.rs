@@ -39,12 +39,16 @@ impl SizeArgs {
                 .hint(|| format!("`cargo xtask explain {}` says what", self.without[0]));
         }
         diag::tell_compared(ctx.progress, &compared);
-        let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
         let slug = format!("without-{}", subject.toolchain.arch);
         let slug = subject.toolchain.family.variant(&slug);
         let folder = Folder::new(&workspace.work, &subject.tree, &subject.conf_dir, &slug);
+        let _lock = folder.lock(&ctx.shell, ctx.progress)?;
         let bar = ctx.progress.spinner("copying the object tree");
-        copy_object_tree(&subject.obj, &folder.obj())?;
+        let built_in = subject.obj.parent().filter(|built| built.starts_with(&workspace.work));
+        let take = |folder| Lock::take(&ctx.shell, ctx.progress, folder);
+        let lock = built_in.map(take).transpose()?;
+        copy_object_tree(&ctx.shell, &subject.obj, &folder.obj())?;
+        drop(lock);
         bar.finish_and_clear();
         let build = Build {
             shell: &ctx.shell,

@@ -127,7 +127,7 @@ impl<'a> Bench<'a> {
 
     fn build(&self, tree: &Tree, dot_config: &str) -> Result<Rebuilt> {
         let Bench { ctx, args, workspace, manifest, target, toolchain, .. } = self;
-        let scratch = Scratch::new(&workspace.work, args.keep.as_deref())?;
+        let scratch = Scratch::new(&folder(workspace), args.keep.as_deref())?;
         let (started, obj) = (SystemTime::now(), scratch.obj());
         let build = Build {
             shell: &ctx.shell,
@@ -135,7 +135,7 @@ impl<'a> Bench<'a> {
             tree,
             toolchain,
             obj: obj.clone(),
-            log: workspace.work.join("verify.log"),
+            log: folder(workspace).join("build.log"),
             jobs: &args.jobs.budget(&ctx.shell, workspace)?,
             name: target.variant(),
             close_up: true,
@@ -244,6 +244,11 @@ fn locked(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<SourceRecord
         .record
         .ok_or_else(|| anyhow!("sources.lock has no entry for kernel source `{name}`"))
         .hint(|| format!("`cargo xtask source fetch {name}` records what there is"))
+}
+
+/// For the log, and what is built.
+pub(super) fn folder(workspace: &Workspace) -> Utf8PathBuf {
+    workspace.work.join("verify")
 }
 
 /// Where it is built: gone when dropped, unless it is to be kept.
