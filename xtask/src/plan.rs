@@ -1,5 +1,5 @@
 //! Workspace and request to targets. Pure but for reading the sandboxer's config files, which the
-//! workspace hands out.
+//! workspace hands out, and for seeing which overlays there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,9 @@ use vmm_kernel::{Arch, Bus, Choice, Hypervisor, ImageFormat, KernelType, Machine
 
 use crate::diag::{BadInput, Hint, did_you_mean};
 use crate::workspace::{SandboxerConfig, Workspace};
+
+/// Where in a conf dir a hypervisor's overlay is, by its name.
+pub(crate) const OVERLAYS: &str = "hypervisor";
 
 /// What was asked for on the command line; empty means left out.
 #[derive(Debug, Clone, Default)]
@@ -266,7 +269,7 @@ impl Planner<'_> {
             bus: machine.bus,
             format,
             list: format!("{}-kernel-{arch}.list", machine.kernel_type).into(),
-            overlay: facts.overlay.get(&arch).cloned(),
+            overlay: overlay(facts, name, arch, &self.plan.conf_dir),
             stage: Utf8PathBuf::new(),
             install: kernel_path.unwrap_or_else(|| facts.kernel_path.clone()),
             config: config.map(|config| config.path),
@@ -279,6 +282,26 @@ impl Planner<'_> {
         let known = self.workspace.hypervisors().join(", ");
         anyhow!("unknown hypervisor `{name}` (known: {known})")
     }
+}
+
+/// What the facts name; else what lies where an overlay belongs.
+fn overlay(
+    facts: &Hypervisor,
+    name: &str,
+    arch: Arch,
+    conf_dir: &Utf8Path,
+) -> Option<Utf8PathBuf> {
+    let named = facts.overlay.get(&arch).cloned();
+    let there = || {
+        let own = Utf8Path::new(OVERLAYS).join(name);
+        overlay_names(&own, arch).iter().any(|file| conf_dir.join(file).is_file()).then_some(own)
+    };
+    named.or_else(there)
+}
+
+/// The fragments that an overlay can have.
+pub(crate) fn overlay_names(overlay: &Utf8Path, arch: Arch) -> [Utf8PathBuf; 2] {
+    [format!("{overlay}.conf"), format!("{overlay}-{arch}.conf")].map(Utf8PathBuf::from)
 }
 
 /// Why this machine is the one that the sandboxer has.

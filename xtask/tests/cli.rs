@@ -15,12 +15,15 @@ mod cli {
     mod faults;
     mod fixture;
     mod heirs;
+    mod history;
     mod kept;
     mod launcher;
     mod llvm;
     mod measure;
+    mod merged;
     mod minimize;
     mod newer;
+    mod overlays;
     mod own_vmm;
     mod packages;
     mod real_boot;

@@ -87,6 +87,7 @@ impl CheckArgs {
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let _lock = Lock::take(&ctx.shell, ctx.progress, &workspace.work)?;
+        diag::tell_unread(ctx.progress, &workspace, &plan.conf_dir);
         let contract = Contract::read(&workspace, &plan.conf_dir)?;
         let mut rows = self.rows(ctx, &workspace, &plan, &contract)?;
         diag::tell_needless(ctx.progress, &needless_everywhere(&rows));

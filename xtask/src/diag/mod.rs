@@ -35,8 +35,8 @@ pub(crate) use refreshed::{tell_ahead, tell_proven};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
     diff, plan_table, print_result, tell_built, tell_choices, tell_clock_set_back, tell_compromise,
-    tell_dot_config, tell_edited, tell_lost, tell_mended, tell_needless, tell_no_overlay,
-    tell_own_conf, tell_plan, tell_refused, tell_resolved,
+    tell_bad_lines, tell_edited, tell_mended, tell_merged, tell_needless, tell_no_overlay,
+    tell_own_conf, tell_plan, tell_refused, tell_resolved, tell_unread,
 };
 pub(crate) use verified::{differences_text, tell_obstacles};
 

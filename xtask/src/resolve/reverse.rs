@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::cause::{self, Cause};
 use super::mend::home;
-use super::side::{Ground, lines};
+use super::side::Ground;
 use super::tree::Kconfig;
 use super::{differences, same, translate, values};
+use crate::dot_config::lines;
 use crate::edit::Edit;
 use crate::fragment::{Assignment, Place, Requested, config_line};
 

@@ -432,8 +432,13 @@ fn files_to_compare(fixture: &Fixture) {
         "conf-diff/history.toml",
         "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n",
     );
-    fixture.write("old.config", "CONFIG_NET=y\n# CONFIG_INET is not set\nCONFIG_SPEED=5\n");
-    fixture.write("new.config", "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_LOST=y\nCONFIG_PLAIN=y\n");
+    let heading = "# Automatically generated file; DO NOT EDIT.\n";
+    let old = "CONFIG_NET=y\n# CONFIG_INET is not set\nCONFIG_SPEED=5\n";
+    fixture.write("old.config", &format!("{heading}{old}"));
+    let new = "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_LOST=y\nCONFIG_PLAIN=y\n";
+    fixture.write("new.config", &format!("{heading}{new}"));
+    fixture.write("part.config", "CONFIG_NET=y\n");
+    fixture.write("other-part.config", "CONFIG_NET=y\nCONFIG_INET=y\n");
     for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
         fixture.write(&format!("newer/{file}"), &fixture.read(&format!("tree/{file}")));
     }

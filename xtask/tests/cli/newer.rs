@@ -51,15 +51,17 @@ fn the_same_is_not_asked_of_it_twice() {
         fixture.xtask(&["resolve", "--arch", "x86_64", "--kernel-dir", "tree", "--config", "asked"])
     };
     fixture.write("asked", "CONFIG_LATER=y\nCONFIG_NO_SUCH=y\n");
-    assert_eq!(expect(0, resolve()).0, "CONFIG_LATER=y\n");
+    let (out, err) = expect(1, resolve());
+    assert_eq!(out, "CONFIG_LATER=y\n");
+    assert!(err.contains("CONFIG_NO_SUCH=y comes out as n\n --> asked:2"), "{err}");
     assert_eq!(fixture.read("calls"), "--allnoconfig\n--syncconfig\n--allnoconfig\n");
     fixture.write("calls", "");
-    assert_eq!(expect(0, resolve()).0, "CONFIG_LATER=y\n");
+    assert_eq!(expect(1, resolve()).0, "CONFIG_LATER=y\n");
     assert_eq!(fixture.read("calls"), "");
     // A file that only conf knows how to come to, it says it read.
     let part = fixture.read("tree/arch/x86/Kconfig");
     fixture.write("tree/arch/x86/Kconfig", &format!("{part}\n# changed\n"));
-    expect(0, resolve());
+    expect(1, resolve());
     assert_eq!(fixture.read("calls"), "--allnoconfig\n--syncconfig\n--allnoconfig\n");
 }
 
