@@ -74,7 +74,15 @@ impl Given {
             [] => "no disk at all".to_owned(),
             listed => listed.join(", "),
         };
-        format!("the kernel has no {whole} (it has {has}): {}", self.driver(whole))
+        let driver = DRIVERS.iter().find(|(name, ..)| whole.starts_with(name));
+        let works =
+            driver.is_some_and(|(name, ..)| listed.iter().any(|disk| disk.starts_with(name)));
+        let why = if works {
+            "its driver works, and the machine has no such disk".to_owned()
+        } else {
+            self.driver(driver)
+        };
+        format!("the kernel has no {whole} (it has {has}): {why}")
     }
 
     /// What is behind an init on that root that was not started.
@@ -83,8 +91,7 @@ impl Given {
         format!("the kernel mounted {device} but could not start its init: it needs BINFMT_ELF")
     }
 
-    fn driver(&self, whole: &str) -> String {
-        let known = DRIVERS.iter().find(|(name, ..)| whole.starts_with(name));
+    fn driver(&self, known: Option<&(&str, &str, bool)>) -> String {
         let Some((_, driver, virtio)) = known else {
             return "its driver has to be built in (=y)".to_owned();
         };
@@ -179,7 +186,13 @@ mod tests {
                 "root=/dev/vda root=/dev/vdb",
                 Bus::Mmio,
                 list("fe00    4096 vda \n"),
-                "has no vdb (it has vda): VIRTIO_BLK",
+                "has no vdb (it has vda): its driver works",
+            ),
+            (
+                pmem,
+                Bus::Pci,
+                list("fe00    4096 vda \n"),
+                "has no pmem0 (it has vda): VIRTIO_PMEM and BLK_DEV_PMEM and, for the bus, PCI",
             ),
             ("root=/dev/vda1", Bus::Mmio, list("fe00    4096 vda \n"), "no partition 1"),
             (vda, Bus::Mmio, format!("{TRIED}\nfe00    4096 vda \n"), "what is on it is no ext4"),

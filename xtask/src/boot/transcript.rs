@@ -42,7 +42,10 @@ impl Transcript {
         if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {
             self.panic = Some(line[at + PANIC.len()..].trim_end().to_owned());
         }
-        if (root::begins(line) || !self.root.is_empty()) && self.root.len() < ROOT_LINES {
+        let is_of_root = root::begins(line) || !self.root.is_empty();
+        // Two consoles print the same.
+        let is_new = !self.root.iter().any(|earlier| earlier == line);
+        if is_of_root && is_new && self.root.len() < ROOT_LINES {
             self.root.push(line.to_owned());
         }
         self.remember(line.trim_end());

@@ -138,7 +138,12 @@ impl Verdict {
 
     /// What most often lies behind it, and what to do; `root` is the disk that the kernel was given
     /// as its root, if it was given one.
-    pub(super) fn hint(&self, console: &Console, end: &End, root: Option<&Given>) -> Option<String> {
+    pub(super) fn hint(
+        &self,
+        console: &Console,
+        end: &End,
+        root: Option<&Given>,
+    ) -> Option<String> {
         let told = &console.transcript.root;
         let said = match self {
             Verdict::Panicked { message, .. } => message.clone(),
