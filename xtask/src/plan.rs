@@ -191,8 +191,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What was named; else with `all` each hypervisor that can do it, else the default for the
-    /// type, else the workspace's default.
+    /// What was named; else with `all` each hypervisor that can do it, else the workspace's default
+    /// if that can, else the default for the type.
     fn wanted(&self, request: &Request, arch: Arch) -> Vec<Wanted> {
         let facts = &self.workspace.facts;
         let types: Vec<_> = match request.types.as_slice() {
@@ -209,17 +209,22 @@ impl Planner<'_> {
         };
         if request.all && request.hypervisors.is_empty() {
             let each = self.workspace.hypervisors().into_iter().flat_map(each_type);
-            return each.filter(|wanted| self.can(wanted, arch)).collect();
+            let can = |wanted: &Wanted| self.can(&wanted.hypervisor, wanted.kernel_type, arch);
+            return each.filter(can).collect();
         }
         if !request.hypervisors.is_empty() {
             return request.hypervisors.iter().flat_map(|name| each_type(name)).collect();
         }
         let default = |kernel_type: &Option<KernelType>| {
-            let for_type = kernel_type.and_then(|t| facts.default_hypervisor_for.get(&t));
-            let name = for_type.unwrap_or(&facts.default_hypervisor);
-            let reason = match kernel_type {
-                Some(kernel_type) => format!("the default for a {kernel_type} kernel"),
-                None => "the workspace's default".to_owned(),
+            let own = &facts.default_hypervisor;
+            let cannot = kernel_type.filter(|_| !self.can(own, *kernel_type, arch));
+            let other = cannot.and_then(|t| Some((facts.default_hypervisor_for.get(&t)?, t)));
+            let (name, reason) = match other {
+                Some((name, kernel_type)) => (
+                    name,
+                    format!("the default for a {kernel_type} kernel, which {own} cannot boot"),
+                ),
+                None => (own, "the workspace's default".to_owned()),
             };
             let choice = Some(choice("hypervisor", name, reason));
             Wanted { hypervisor: name.clone(), kernel_type: *kernel_type, choice }
@@ -227,9 +232,9 @@ impl Planner<'_> {
         types.iter().map(default).collect()
     }
 
-    fn can(&self, wanted: &Wanted, arch: Arch) -> bool {
-        let facts = self.workspace.facts.hypervisor.get(&wanted.hypervisor);
-        let fits = |machine: &Machine| wanted.kernel_type.is_none_or(|t| t == machine.kernel_type);
+    fn can(&self, hypervisor: &str, kernel_type: Option<KernelType>, arch: Arch) -> bool {
+        let facts = self.workspace.facts.hypervisor.get(hypervisor);
+        let fits = |machine: &Machine| kernel_type.is_none_or(|t| t == machine.kernel_type);
         facts.is_some_and(|facts| facts.machines(arch).any(fits))
     }
 
@@ -285,12 +290,7 @@ impl Planner<'_> {
 }
 
 /// What the facts name; else what lies where an overlay belongs.
-fn overlay(
-    facts: &Hypervisor,
-    name: &str,
-    arch: Arch,
-    conf_dir: &Utf8Path,
-) -> Option<Utf8PathBuf> {
+fn overlay(facts: &Hypervisor, name: &str, arch: Arch, conf_dir: &Utf8Path) -> Option<Utf8PathBuf> {
     let named = facts.overlay.get(&arch).cloned();
     let there = || {
         let own = Utf8Path::new(OVERLAYS).join(name);

@@ -164,8 +164,7 @@ fn how_to_get(toolchain: &str, folder: &Utf8Path) -> String {
         Ok(_) => Some("the environment variable RUSTUP_TOOLCHAIN".to_owned()),
         Err(_) => {
             let here = camino::absolute_utf8(folder).unwrap_or_else(|_| folder.to_owned());
-            let files =
-                here.ancestors().flat_map(|dir| TOOLCHAIN_FILES.map(|name| dir.join(name)));
+            let files = here.ancestors().flat_map(|dir| TOOLCHAIN_FILES.map(|name| dir.join(name)));
             files.filter(|file| file.is_file()).map(|file| file.to_string()).next()
         }
     };

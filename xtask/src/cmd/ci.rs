@@ -98,7 +98,7 @@ const STEPS: [Step; 19] = [
     Step {
         name: "boot",
         what: "both boot, and no check fails in the guest",
-        run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64"),
+        run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64 --hypervisor stratovirt"),
     },
     Step {
         name: "boot-failures",
@@ -108,7 +108,7 @@ const STEPS: [Step; 19] = [
     Step {
         name: "measure",
         what: "no figure of theirs is past its budget",
-        run: |ci| ci.measure("--type micro --arch x86_64,aarch64"),
+        run: |ci| ci.measure("--type micro --arch x86_64,aarch64 --hypervisor stratovirt"),
     },
     Step {
         name: "mini",
@@ -127,7 +127,7 @@ const STEPS: [Step; 19] = [
     },
 ];
 
-const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64";
+const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64 --hypervisor stratovirt";
 
 const MINI: &str = "--type mini --arch x86_64";
 

@@ -45,7 +45,7 @@ pub(crate) struct DiffArgs {
     /// Kernel type: micro, mini [default: what the hypervisor's machine boots]
     #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_parser = parse::<KernelType>, help_heading = "Target")]
     kernel_type: Option<KernelType>,
-    /// Hypervisor [default: by type, or the workspace's]
+    /// Hypervisor [default: the workspace's, or by type]
     #[arg(long, help_heading = "Target")]
     hypervisor: Option<String>,
     /// Folder with the lists and fragments [default: the workspace's]
@@ -168,8 +168,10 @@ impl DiffArgs {
                 if !dot_config::is_whole(&text) {
                     return refuse_part(&path, &text);
                 }
-                let (arch, history) =
-                    (self.arch_or(dot_config::arch_of(&text))?, History::read(workspace, conf_dir)?);
+                let (arch, history) = (
+                    self.arch_or(dot_config::arch_of(&text))?,
+                    History::read(workspace, conf_dir)?,
+                );
                 let what = What::DotConfig(path, text);
                 Asks { what, arch, kernel: None, history, choices: vec![] }
             }
@@ -257,8 +259,8 @@ impl Input {
 fn refuse_part<T>(path: &Utf8Path, text: &str) -> Result<T> {
     let set = dot_config::lines(text).count();
     let message = format!(
-        "failed to compare {path}: it is no whole .config, but a defconfig or a fragment, which sets {set} symbols \
-         and says nothing of the others"
+        "failed to compare {path}: it is no whole .config, but a defconfig or a fragment, whose lines \
+         ({set}) say nothing of the other symbols"
     );
     let refuse = || -> Result<T> { bail!(message) };
     refuse().hint(|| {

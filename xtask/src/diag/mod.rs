@@ -34,8 +34,8 @@ pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, te
 pub(crate) use refreshed::{tell_ahead, tell_proven};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
-    diff, plan_table, print_result, tell_built, tell_choices, tell_clock_set_back, tell_compromise,
-    tell_bad_lines, tell_edited, tell_mended, tell_merged, tell_needless, tell_no_overlay,
+    diff, plan_table, print_result, tell_bad_lines, tell_built, tell_choices, tell_clock_set_back,
+    tell_compromise, tell_edited, tell_mended, tell_merged, tell_needless, tell_no_overlay,
     tell_own_conf, tell_plan, tell_refused, tell_resolved, tell_unread,
 };
 pub(crate) use verified::{differences_text, tell_obstacles};

@@ -231,9 +231,8 @@ pub(super) fn of_unknown(
     name: &str,
     typed: bool,
 ) -> Cause {
-    let told = lookup.and_then(|Lookup { version, arch, history }| {
-        told(kconfig, version, arch, history, name)
-    });
+    let told = lookup
+        .and_then(|Lookup { version, arch, history }| told(kconfig, version, arch, history, name));
     told.unwrap_or_else(|| Cause::Unknown {
         near: typed.then(|| nearest(kconfig, name)).flatten(),
         only_in: kconfig.other_arches_with(name),

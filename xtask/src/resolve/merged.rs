@@ -96,7 +96,8 @@ fn requests(kconfig: &Kconfig, layers: &[Layer]) -> Vec<Assignment> {
         let whole = is_whole(text);
         let all: Vec<&str> = text.lines().collect();
         for (line, symbol, value) in lines(text) {
-            let computed = whole && kconfig.model.defined(symbol).is_some() && !kconfig.asks(symbol);
+            let computed =
+                whole && kconfig.model.defined(symbol).is_some() && !kconfig.asks(symbol);
             // What becomes of these, `Kconfig::lost` says.
             if computed || kconfig.heir(symbol).is_some() {
                 continue;
@@ -135,7 +136,8 @@ fn bad(layers: &[Layer], problems: Vec<Diagnostic>) -> impl Iterator<Item = (Pla
     problems.into_iter().filter_map(|problem| {
         let mut line = usize::try_from(problem.location.line).ok()?;
         let layer = layers.iter().find(|layer| {
-            let length = layer.text.split_terminator('\n').count() + usize::from(layer.text.ends_with('\n'));
+            let length =
+                layer.text.split_terminator('\n').count() + usize::from(layer.text.ends_with('\n'));
             let inside = line <= length;
             line -= if inside { 0 } else { length };
             inside

@@ -46,10 +46,16 @@ fn without_toolchain(fixture: &Fixture, said: &str) -> String {
 fn a_toolchain_that_is_missing_is_named() {
     let fixture = Fixture::new();
     fixture.write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.61.0\"\n");
-    for said in ["error: toolchain '1.61.0' is not installed", "error: override toolchain '1.61.0' is not installed"] {
+    for said in [
+        "error: toolchain '1.61.0' is not installed",
+        "error: override toolchain '1.61.0' is not installed",
+    ] {
         let err = without_toolchain(&fixture, said);
         assert!(err.contains("toolchain '1.61.0' is not installed"), "{err}");
-        assert!(err.contains("hint: `rustup toolchain install 1.61.0` installs it, which "), "{err}");
+        assert!(
+            err.contains("hint: `rustup toolchain install 1.61.0` installs it, which "),
+            "{err}"
+        );
         assert!(err.contains("/rust-toolchain.toml names"), "{err}");
         assert!(!err.contains("backtrace") && !err.contains("run this inside"), "{err}");
     }

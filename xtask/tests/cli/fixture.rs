@@ -112,9 +112,17 @@ impl Fixture {
         command
     }
 
-    /// `kernel --type micro --arch x86_64` on the tiny tree.
+    /// `kernel` on the tiny tree, for StratoVirt's light VM.
     pub(super) fn kernel(&self, more: &[&str]) -> Command {
-        let mut command = self.xtask(&["kernel", "--type", "micro", "--arch", "x86_64"]);
+        let mut command = self.xtask(&[
+            "kernel",
+            "--type",
+            "micro",
+            "--arch",
+            "x86_64",
+            "--hypervisor",
+            "stratovirt",
+        ]);
         command.args(["--kernel-dir", "tree"]).args(more);
         command
     }

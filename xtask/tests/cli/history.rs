@@ -73,7 +73,9 @@ fn a_guess_has_another_word_before_another_letter() {
 #[test]
 fn a_symbol_can_be_named_as_a_line_or_as_a_module() {
     let fixture = asking(&["VIRTIO_DISK"], "CONFIG_NET=y\n");
-    for name in ["VIRTIO_DISK", "CONFIG_VIRTIO_DISK", "CONFIG_VIRTIO_DISK=y", "virtio_disk", "virtio-disk"] {
+    for name in
+        ["VIRTIO_DISK", "CONFIG_VIRTIO_DISK", "CONFIG_VIRTIO_DISK=y", "virtio_disk", "virtio-disk"]
+    {
         let (out, _) = expect(0, fixture.xtask(&[&["explain", name][..], &ON_TREE].concat()));
         assert!(out.contains("VIRTIO_DISK"), "{name}: {out}");
     }

@@ -87,5 +87,7 @@ fn what_sets_nothing_is_refused() {
         let (out, err) = resolve(&fixture, 2, &["good", file]);
         assert!(out.is_empty() && err.contains(why), "{file}: {out}{err}");
     }
-    assert!(resolve(&fixture, 2, &["config.gz"]).1.contains("hint: unpack it: `gzip -dc config.gz`"));
+    assert!(
+        resolve(&fixture, 2, &["config.gz"]).1.contains("hint: unpack it: `gzip -dc config.gz`")
+    );
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::fixture::{Fixture, expect};
 
-const ON_TREE: [&str; 6] = ["--type", "micro", "--arch", "x86_64", "--kernel-dir", "tree"];
+const ON_TREE: [&str; 8] =
+    ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt", "--kernel-dir", "tree"];
 
 /// What conf says to a statement that no reader here knows.
 const NEWER: &str = "config LATER\n\tbool \"later\"\n\tsince \"99.4\"\n\n";
@@ -101,7 +102,17 @@ fn what_takes_an_understanding_of_it_says_so() {
         on_tree("explain", &["NET"]),
         on_tree("check", &["--fix"]),
         on_tree("check", &["--want", "INET"]),
-        vec!["diff", "tree", "tree", "--type", "micro", "--arch", "x86_64"],
+        vec![
+            "diff",
+            "tree",
+            "tree",
+            "--type",
+            "micro",
+            "--arch",
+            "x86_64",
+            "--hypervisor",
+            "stratovirt",
+        ],
     ] {
         let (_, err) = expect(2, fixture.xtask(&command));
         assert!(err.contains("unknown statement `since`") && err.contains("Kconfig:5"), "{err}");

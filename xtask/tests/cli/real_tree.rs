@@ -27,7 +27,17 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
         "base.conf\n",
         "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_VIRTIO_VSOCKETS_COMMON=y\n",
     );
-    let arguments = ["kernel", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree];
+    let arguments = [
+        "kernel",
+        "--type",
+        "micro",
+        "--arch",
+        "x86_64",
+        "--hypervisor",
+        "stratovirt",
+        "--kernel-dir",
+        &tree,
+    ];
     let (out, err) = expect(1, fixture.xtask(&arguments));
     assert!(out.is_empty(), "{out}");
     let said = [
@@ -57,7 +67,8 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
 fn the_findings_are_json_too() {
     let Some((fixture, tree)) = real() else { return };
     fixture.conf("base.conf\n", "CONFIG_VIRTIO_FS=y\n");
-    let mut arguments = vec!["kernel", "--type", "micro", "--arch", "x86_64"];
+    let mut arguments =
+        vec!["kernel", "--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt"];
     arguments.extend(["--kernel-dir", &tree, "--format", "json"]);
     let output = run(fixture.xtask(&arguments));
     let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -148,7 +159,8 @@ fn own_fragments() -> String {
 fn every_difference_leads_to_what_is_asked_for() {
     let Some((fixture, tree)) = real() else { return };
     let conf_dir = own_fragments();
-    let mut arguments = vec!["diff", "micro", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
+    let mut arguments =
+        vec!["diff", "micro/stratovirt", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
     arguments.extend(["--kernel-conf-dir", &conf_dir, "--format", "json"]);
     let (out, err) = expect(1, fixture.xtask(&arguments));
     assert!(err.contains("symbols differ: ") && err.contains("follow others"), "{err}");

@@ -403,7 +403,12 @@ impl<'a> Yard<'a> {
                 diag::tell_bad_lines(ctx.progress, resolver.kconfig(), &merged.bad);
                 let lines = fragment::parse_fragment(Utf8Path::new(&order.name), text)
                     .with_context(|| format!("failed to read {}", order.path))?;
-                Wish { dot_config: merged.dot_config, asked: asked(&lines, &[]), brought: BTreeMap::new(), missing: 0 }
+                Wish {
+                    dot_config: merged.dot_config,
+                    asked: asked(&lines, &[]),
+                    brought: BTreeMap::new(),
+                    missing: 0,
+                }
             }
             Asks::Fragments(lines) => {
                 let history = History::default();
