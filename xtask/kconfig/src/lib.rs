@@ -41,7 +41,7 @@ pub use model::{
     Reverse, Select, Symbol, SymbolId, Type,
 };
 pub use origin::Origin;
-pub use solve::{Lines, mend};
+pub use solve::{Demand, Lines, Mend, mend};
 pub use tristate::Tristate;
 
 use serde::{Deserialize, Serialize};
