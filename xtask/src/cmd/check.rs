@@ -1,28 +1,30 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
+mod row;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
 use camino::Utf8Path;
 use clap::Args;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use serde::Serialize;
+
+use row::{needless_everywhere, table};
 
 use crate::cmd::args::{SourcesArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Hardening};
 use crate::diag;
-use crate::edit::{self, Edit, Edited};
-use crate::fragment::{self, Assignment, Place, Repeated, Requested, config_line};
+use crate::edit::{self, Edited};
+use crate::fragment::{self, Assignment, Repeated, Requested, config_line};
 use crate::history::{History, Past};
 use crate::lock::Lock;
 use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::progress::Progress;
 use crate::resolve::{
-    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
-    Stale, Wanted, Wishes, breaches_and_wishes, deviations, needless, resolve_translated, stale,
-    translate, unexplained, values,
+    Deviation, Ground, Hardened, Kconfigs, Mended, Note, Resolved, Resolver, Stale, Wanted, Wishes,
+    breaches_and_wishes, deviations, needless, resolve_translated, stale, translate, unexplained,
+    values,
 };
 use crate::shell::Shell;
 use crate::source::{KernelVersion, Tree};
@@ -49,38 +51,6 @@ pub(crate) struct CheckArgs {
     /// Change them
     #[arg(long, requires = "fix", help_heading = "Mending")]
     yes: bool,
-}
-
-/// What one list came to on one tree.
-#[derive(Debug, Serialize)]
-pub(super) struct Row<'a> {
-    pub(super) kernel: String,
-    linux: String,
-    pub(super) requested: usize,
-    #[serde(flatten)]
-    pub(super) resolved: Resolved,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) mended: Vec<Mended>,
-    /// Requests that change nothing here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    needless: Vec<Needless>,
-    /// What it breaks of the contract.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) breaches: Vec<Breach>,
-    /// Where its requests stand, those that do not count too.
-    #[serde(skip)]
-    places: Vec<Place>,
-    #[serde(skip)]
-    version: KernelVersion,
-    /// Those whose kernel it is.
-    #[serde(skip)]
-    targets: Vec<&'a Target>,
-    /// What was asked for and came out, in the tree's own names, but for what `--want` names.
-    #[serde(skip)]
-    came_out: Vec<(String, String)>,
-    /// Lines by the only name that the tree has for their symbol, as far as the history tells.
-    #[serde(skip)]
-    names: BTreeSet<Place>,
 }
 
 /// What the kernels do without of what is recommended.
@@ -152,7 +122,9 @@ impl CheckArgs {
         let worse: Vec<(String, Vec<String>)> = before
             .iter()
             .zip(&after)
-            .map(|(before, after)| (format!("{} on Linux {}", before.kernel, before.linux), after.worse_than(before)))
+            .map(|(before, after)| {
+                (format!("{} on Linux {}", before.kernel, before.linux), after.worse_than(before))
+            })
             .filter(|(_, lost)| !lost.is_empty())
             .collect();
         if worse.is_empty() {
@@ -286,6 +258,8 @@ impl CheckArgs {
     }
 }
 
+pub(super) use row::{Edits, Row, edits};
+
 /// What one list asks for.
 pub(super) struct Order<'a> {
     pub(super) kernel: String,
@@ -407,115 +381,6 @@ impl<'a> Order<'a> {
         let renamed = renamed.filter_map(|note| self.inherited(note));
         missed.chain(renamed).collect()
     }
-}
-
-impl Row<'_> {
-    fn tell(&self, ctx: &Context) {
-        let Row { kernel, version, requested, resolved, breaches, .. } = self;
-        ctx.progress.spinner(format!("resolving {kernel} on Linux {version}")).finish_and_clear();
-        diag::tell_resolved(ctx.progress, kernel, version, *requested, resolved);
-        diag::tell_breaches(ctx.progress, kernel, version, breaches);
-    }
-
-    /// All is as asked, the contract is kept, and there is a way to what is wanted.
-    pub(super) fn is_fine(&self) -> bool {
-        self.resolved.findings.is_empty()
-            && self.refused().next().is_none()
-            && self.mended.iter().all(|one| one.edits.is_some())
-    }
-
-    fn hardened(&self) -> Hardened<'_> {
-        let Row { kernel, version, targets, resolved, .. } = self;
-        Hardened { kernel, version, targets, dot_config: &resolved.dot_config }
-    }
-
-    fn answered(&self) -> diag::Answered<'_> {
-        let Row { kernel, version, mended, .. } = self;
-        diag::Answered { kernel, version, mended }
-    }
-
-    /// What was as it should be before, and is not any more.
-    fn worse_than(&self, before: &Row<'_>) -> Vec<String> {
-        let set = values(&self.resolved.dot_config);
-        let value = |symbol: &str| set.get(symbol).copied().unwrap_or("n");
-        let lost = before.came_out.iter().filter(|(symbol, was)| value(symbol) != was);
-        let lost = lost.map(|(symbol, was)| config_line(symbol, was));
-        let known = |symbol: &str| before.resolved.findings.iter().any(|one| one.symbol == symbol);
-        let missed = self.resolved.findings.iter().filter(|one| !known(&one.symbol));
-        let missed = missed.map(|one| config_line(&one.symbol, &one.asked));
-        let had = |id: &str| before.refused().any(|one| one.capability == id);
-        let broken = self.refused().filter(|one| !had(&one.capability));
-        let broken = broken.map(|one| one.capability.clone());
-        let all: BTreeSet<String> = lost.chain(missed).chain(broken).collect();
-        all.into_iter().collect()
-    }
-
-    fn refused(&self) -> impl Iterator<Item = &Breach> {
-        self.breaches.iter().filter(|breach| breach.is_refused())
-    }
-}
-
-/// What changes in the fragments.
-#[derive(Debug, Default)]
-pub(super) struct Edits {
-    pub(super) apply: Vec<Edit>,
-    /// Lines that would have another name, and that a kernel needs by the one that they have.
-    stays: Vec<(Edit, String)>,
-}
-
-/// Those of all rows, and with `fix` what mends the contract. One line is enough for a symbol,
-/// however many want it.
-pub(super) fn edits(rows: &[Row<'_>], fix: bool) -> Edits {
-    let mended = rows.iter().flat_map(|row| &row.mended).filter_map(|one| one.edits.as_ref());
-    let kept = rows.iter().filter(|_| fix).flat_map(Row::refused);
-    let kept = kept.filter_map(|breach| breach.mended_by.as_ref());
-    let mut edits = Edits::default();
-    for edit in mended.chain(kept).flatten() {
-        let same = |known: &Edit| known.text == edit.text && known.at.path == edit.at.path;
-        let gone = |known: &Edit| edit.text.is_empty() && known.at == edit.at;
-        if edits.apply.iter().any(|known| if edit.text.is_empty() { gone(known) } else { same(known) }) {
-            continue;
-        }
-        let needs = |row: &&Row<'_>| edit.renames && row.names.contains(&edit.at);
-        match rows.iter().find(needs) {
-            None => edits.apply.push(edit.clone()),
-            Some(row) if edits.stays.iter().all(|(known, _)| known != edit) => {
-                edits.stays.push((edit.clone(), row.linux.clone()));
-            }
-            Some(_) => {}
-        }
-    }
-    edits
-}
-
-/// Lines that change nothing in any kernel that asks for them, with how many those are.
-fn needless_everywhere<'r>(rows: &'r [Row<'_>]) -> Vec<(&'r Needless, usize)> {
-    let mut found: Vec<(&'r Needless, usize)> = vec![];
-    for one in rows.iter().flat_map(|row| &row.needless) {
-        let asking = rows.iter().filter(|row| row.places.contains(&one.place)).count();
-        let all = rows.iter().flat_map(|row| &row.needless);
-        let needless = all.filter(|other| other.place == one.place).count();
-        if needless == asking && found.iter().all(|(known, _)| known.place != one.place) {
-            found.push((one, asking));
-        }
-    }
-    found
-}
-
-fn table(rows: &[Row<'_>], contract: &Contract) -> String {
-    let columns = if contract.is_empty() { 5 } else { 6 };
-    let header = ["KERNEL", "LINUX", "REQUESTED", "TRANSLATED", "MISSING", "BROKEN"];
-    let mut table = Table::new();
-    table.load_preset(NOTHING);
-    table.set_header(&header[..columns]);
-    for row in rows {
-        let Resolved { notes, findings, .. } = &row.resolved;
-        let counts = [row.requested, notes.len(), findings.len(), row.refused().count()];
-        let names = [row.kernel.clone(), row.linux.clone()].into_iter();
-        let counts = counts.into_iter().map(|count| count.to_string());
-        table.add_row(names.chain(counts).take(columns));
-    }
-    table.trim_fmt()
 }
 
 /// A symbol that `--want` names, with or without `CONFIG_`.

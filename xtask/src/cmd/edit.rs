@@ -18,9 +18,7 @@ use crate::history::History;
 use crate::kbuild;
 use crate::lock::Lock;
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{
-    Breach, Ground, Kconfigs, Reversed, breaches, broken, resolve, reverse,
-};
+use crate::resolve::{Breach, Ground, Kconfigs, Reversed, breaches, broken, resolve, reverse};
 use crate::setup::{self, Uses};
 use crate::source::Tree;
 use crate::toolchain::Toolchain;

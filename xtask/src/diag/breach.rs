@@ -46,8 +46,17 @@ pub(crate) fn tell_breaches(
 }
 
 fn breach_text(kernel: &str, version: &KernelVersion, breach: &Breach) -> String {
-    let Breach { capability, hypervisors, reason, source, needs, at_fault, mended_by, excludes, .. } =
-        breach;
+    let Breach {
+        capability,
+        hypervisors,
+        reason,
+        source,
+        needs,
+        at_fault,
+        mended_by,
+        excludes,
+        ..
+    } = breach;
     let (red, bold) = (style(AnsiColor::Red), anstyle::Style::new().bold());
     let hypervisors = hypervisors.join(", ");
     let mut text =

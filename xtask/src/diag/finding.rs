@@ -145,7 +145,8 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
         }
         Cause::Hidden { prompt: _, blockers } => {
             let drawn = blockers.iter().map(too_little).collect();
-            let notes = blockers.iter().flat_map(|blocker| &blocker.by_command).map(told_by_command);
+            let notes =
+                blockers.iter().flat_map(|blocker| &blocker.by_command).map(told_by_command);
             ("hidden: not all that it depends on is there".to_owned(), drawn, notes.collect())
         }
         Cause::NotAsked { prompt } => {

@@ -47,7 +47,8 @@ fn answer(one: &Answered<'_>, diff_follows: bool) -> String {
     let (there, found): (Vec<&Mended>, Vec<&Mended>) =
         found.partition(|one| one.edits.as_ref().is_some_and(Vec::is_empty));
     // What needs no lines of its own may need those of another.
-    let (there, found) = if found.is_empty() { (there, found) } else { (vec![], [found, there].concat()) };
+    let (there, found) =
+        if found.is_empty() { (there, found) } else { (vec![], [found, there].concat()) };
     for one in there {
         let _ = writeln!(text, "{} comes out already", line(one));
     }
@@ -89,7 +90,9 @@ fn not_found(mended: &Mended) -> String {
             let hint = hint_for_unknown(&mended.symbol, cause);
             format!("{line}: there is no such symbol; {hint}\n")
         }
-        Some(cause) => format!("{line}: nothing was found that makes it come out: {}\n", cause_text(cause)),
+        Some(cause) => {
+            format!("{line}: nothing was found that makes it come out: {}\n", cause_text(cause))
+        }
         None => format!("{line}: no lines were found that make it come out\n"),
     }
 }

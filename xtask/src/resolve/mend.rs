@@ -2,7 +2,7 @@
 //! of one configuration is solved together; nothing that was asked for and came out is given up for it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kconfig::{Config, Demand, Lines, Location, Mode, Model, SymbolId, mend};
 use serde::Serialize;
@@ -140,11 +140,14 @@ struct Found {
     /// Each line with the group that it was first needed for, and the wanted symbol of that.
     lines: BTreeMap<SymbolId, (String, usize, SymbolId)>,
     excludes: BTreeMap<usize, Vec<Excluded>>,
+    /// What came out before, and does not any more.
+    given_up: BTreeSet<SymbolId>,
 }
 
 impl Found {
     fn has(&self, mender: &Mender<'_>, way: &[Wanted]) -> bool {
-        let is_wanted = |(symbol, value): (&SymbolId, &String)| self.wanted.get(symbol) == Some(value);
+        let is_wanted =
+            |(symbol, value): (&SymbolId, &String)| self.wanted.get(symbol) == Some(value);
         mender.lines_of(way).is_some_and(|lines| lines.iter().all(is_wanted))
     }
 }
@@ -264,26 +267,29 @@ impl<'a> Mender<'a> {
             let one = |kept: &Lines| {
                 group.ways.iter().find_map(|way| self.beside(&found, (index, way), kept))
             };
-            if let Some(more) = one(&self.kept) {
+            let kept = self.kept_beside(&found.given_up);
+            if let Some(more) = one(&kept) {
                 found = more;
                 continue;
             }
             let Some(way) = group.ways.first() else { continue };
-            let excludes = self.excluded(&found, way, groups);
-            let relaxed = || {
-                let gone = |symbol: &SymbolId| {
-                    let name = &self.model()[*symbol].name;
-                    let value = &self.kept[symbol];
-                    excludes.iter().any(|one| one.line == config_line(name, value))
-                };
-                let kept = self.kept.iter().filter(|(symbol, _)| !gone(symbol));
-                kept.map(|(symbol, value)| (*symbol, value.clone())).collect()
-            };
-            let more = if self.gives_up { one(&relaxed()).or_else(|| one(&Lines::new())) } else { None };
-            found = more.unwrap_or(found);
-            found.excludes.insert(index, excludes);
+            let excluded = self.excluded(&found, way, groups);
+            let mut given_up = found.given_up.clone();
+            given_up.extend(excluded.iter().map(|(symbol, _)| *symbol));
+            let more = if self.gives_up { one(&self.kept_beside(&given_up)) } else { None };
+            if let Some(more) = more {
+                found = Found { given_up, ..more };
+            }
+            let excluded = excluded.into_iter().map(|(_, excluded)| excluded).collect();
+            found.excludes.insert(index, excluded);
         }
         found
+    }
+
+    /// What came out, without what was given up.
+    fn kept_beside(&self, given_up: &BTreeSet<SymbolId>) -> Lines {
+        let kept = self.kept.iter().filter(|(symbol, _)| !given_up.contains(symbol));
+        kept.map(|(symbol, value)| (*symbol, value.clone())).collect()
     }
 
     /// A way beside what was found so far.
@@ -311,18 +317,26 @@ impl<'a> Mender<'a> {
     }
 
     /// What does not come out where a way does, whatever else becomes of it.
-    fn excluded(&self, found: &Found, way: &[Wanted], groups: &[Group]) -> Vec<Excluded> {
+    fn excluded(
+        &self,
+        found: &Found,
+        way: &[Wanted],
+        groups: &[Group],
+    ) -> Vec<(SymbolId, Excluded)> {
         let none = Lines::new();
         let Some(wanted) = self.lines_of(way) else { return vec![] };
         let demand = Demand { wanted: &wanted, kept: &none };
         let text = self.text_with(found);
         let Some(new) = mend(self.model(), &text, demand) else { return vec![] };
         let mut config = Config::with_lines(self.model(), &text, &new.lines);
-        let mut excluded = vec![];
-        let own = |symbol: &SymbolId| wanted.contains_key(symbol) && !self.kept.contains_key(symbol);
-        let all = self.kept.iter().chain(&found.wanted).filter(|(symbol, _)| !own(symbol));
+        let mut excluded: Vec<(SymbolId, Excluded)> = vec![];
+        let own =
+            |symbol: &SymbolId| wanted.contains_key(symbol) && !self.kept.contains_key(symbol);
+        let kept = self.kept_beside(&found.given_up);
+        let all = kept.iter().chain(&found.wanted).filter(|(symbol, _)| !own(symbol));
         for (symbol, value) in all {
-            if config.has(*symbol, value) {
+            let known = excluded.iter().any(|(known, _)| known == symbol);
+            if known || config.has(*symbol, value) {
                 continue;
             }
             let name = &*self.model()[*symbol].name;
@@ -333,7 +347,8 @@ impl<'a> Mender<'a> {
             let capability = groups.iter().find(needs).and_then(|group| group.capability.clone());
             let capability = capability.filter(|_| asked.is_none());
             let place = asked.map(|one| one.place.clone());
-            excluded.push(Excluded { line: config_line(name, value), place, capability });
+            let line = config_line(name, value);
+            excluded.push((*symbol, Excluded { line, place, capability }));
         }
         excluded
     }
@@ -370,9 +385,8 @@ impl<'a> Mender<'a> {
     /// The lines of a group as edits of the fragments that its symbols belong to.
     fn edits(&self, found: &Found, index: usize, way: &[Wanted]) -> Vec<Edit> {
         let model = self.model();
-        let asked_for = |symbol: SymbolId| {
-            self.asked.iter().find(|one| *one.symbol == *model[symbol].name)
-        };
+        let asked_for =
+            |symbol: SymbolId| self.asked.iter().find(|one| *one.symbol == *model[symbol].name);
         let mut edits = vec![];
         for Wanted { symbol, value, in_place_of } in way {
             let Some(at) = in_place_of.clone() else { continue };
@@ -394,7 +408,9 @@ impl<'a> Mender<'a> {
             };
             let edit = match asked_for(*symbol) {
                 Some(there) if there.text == text => None,
-                Some(there) => Some(Edit { at: there.place.clone(), replaces: true, text, renames: false }),
+                Some(there) => {
+                    Some(Edit { at: there.place.clone(), replaces: true, text, renames: false })
+                }
                 None => home().map(|at| Edit { at, replaces: false, text, renames: false }),
             };
             edits.extend(edit);
@@ -404,7 +420,12 @@ impl<'a> Mender<'a> {
 }
 
 /// What becomes of each wanted symbol, in the same order, where they are solved as these groups.
-pub(super) fn mended(ground: Ground<'_>, asked: &[Assignment], wanted: &Wanted, solved: Solved) -> Mended {
+pub(super) fn mended(
+    ground: Ground<'_>,
+    asked: &[Assignment],
+    wanted: &Wanted,
+    solved: Solved,
+) -> Mended {
     let Wanted { symbol, value, .. } = wanted;
     let Solved { edits, excludes } = solved;
     let kconfig = ground.kconfig;

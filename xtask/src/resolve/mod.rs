@@ -34,7 +34,9 @@ use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
-pub(crate) use breach::{AtFault, Breach, Wishes, breaches, breaches_and_wishes, broken, unexplained};
+pub(crate) use breach::{
+    AtFault, Breach, Wishes, breaches, breaches_and_wishes, broken, unexplained,
+};
 pub(crate) use cause::{Blocker, ByCommand, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};

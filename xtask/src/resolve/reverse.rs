@@ -82,7 +82,12 @@ pub(crate) fn reverse(
         let again = again.filter(|one| one.same && one.counts == assignment.place);
         let places =
             std::iter::once(&assignment.place).chain(again.map(|one| &one.assignment.place));
-        edits.extend(places.map(|at| Edit { at: at.clone(), replaces: true, text: text.clone(), renames: false }));
+        edits.extend(places.map(|at| Edit {
+            at: at.clone(),
+            replaces: true,
+            text: text.clone(),
+            renames: false,
+        }));
     }
     for Line { symbol, value, .. } in found.iter().filter(|line| line.asked.is_none()) {
         let known = kconfig.model.defined(symbol);

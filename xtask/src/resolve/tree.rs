@@ -23,7 +23,12 @@ pub(crate) struct Kconfig {
 
 impl Kconfig {
     pub(super) fn new(model: Model, tree: &Tree) -> Self {
-        Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new(), possible: OnceCell::new() }
+        Kconfig {
+            model,
+            dir: tree.dir.clone(),
+            by_arch: OnceCell::new(),
+            possible: OnceCell::new(),
+        }
     }
 
     /// Where a line of the tree is.
@@ -69,7 +74,12 @@ impl Kconfig {
         let (model, diagnostics) =
             kconfig::parse(&Text(text), "Kconfig", kconfig::Dialect::of(6, 12));
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        Kconfig { model, dir: Utf8PathBuf::new(), by_arch: OnceCell::new(), possible: OnceCell::new() }
+        Kconfig {
+            model,
+            dir: Utf8PathBuf::new(),
+            by_arch: OnceCell::new(),
+            possible: OnceCell::new(),
+        }
     }
 }
 

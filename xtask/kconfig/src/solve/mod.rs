@@ -117,7 +117,9 @@ impl<'a> Solver<'a> {
                 let value = wanted.get(&symbol).or_else(|| kept.get(&symbol));
                 let others = || lines.keys().rev().filter(|line| !wanted.contains_key(line));
                 let culprit = |line: &&SymbolId| {
-                    value.is_some_and(|value| is(&mut self.with(&less(lines, **line)), symbol, value))
+                    value.is_some_and(|value| {
+                        is(&mut self.with(&less(lines, **line)), symbol, value)
+                    })
                 };
                 others().find(culprit).or_else(|| others().next()).copied()
             }

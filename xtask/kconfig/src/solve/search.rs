@@ -152,7 +152,8 @@ impl<'a, 'm> Search<'a, 'm> {
         if known.transitional || known.selected_by.is_empty() {
             return None;
         }
-        let depends = known.depends.map_or_else(|| Some(Lines::new()), |on| self.make(on, value))?;
+        let depends =
+            known.depends.map_or_else(|| Some(Lines::new()), |on| self.make(on, value))?;
         let mut best = None;
         for reverse in &known.selected_by {
             let by = self.at_least(reverse.by, value);
@@ -187,7 +188,10 @@ impl<'a, 'm> Search<'a, 'm> {
     }
 
     fn cost(&mut self, lines: &Lines) -> usize {
-        lines.iter().map(|(symbol, value)| if value == "n" { 1 } else { self.cost_of(*symbol) }).sum()
+        lines
+            .iter()
+            .map(|(symbol, value)| if value == "n" { 1 } else { self.cost_of(*symbol) })
+            .sum()
     }
 
     /// The symbol, and what it selects that is off.
@@ -351,7 +355,8 @@ impl<'a, 'm> Search<'a, 'm> {
             Relation::Less => offset(other.as_str(), -1)?,
             Relation::Greater | Relation::Unequal => offset(other.as_str(), 1)?,
         };
-        let other = |lines: &Lines| lines.get(&left).is_some_and(|line| *line.trim_matches('"') != text);
+        let other =
+            |lines: &Lines| lines.get(&left).is_some_and(|line| *line.trim_matches('"') != text);
         if self.closed.contains(&left) || other(self.taken) || other(self.kept) {
             return None;
         }
@@ -395,4 +400,3 @@ fn union(mut left: Lines, right: Lines) -> Option<Lines> {
     }
     Some(left)
 }
-
