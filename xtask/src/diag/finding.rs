@@ -145,9 +145,10 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
         }
         Cause::Hidden { prompt: _, blockers } => {
             let drawn = blockers.iter().map(too_little).collect();
-            let notes =
-                blockers.iter().flat_map(|blocker| &blocker.by_command).map(told_by_command);
-            ("hidden: not all that it depends on is there".to_owned(), drawn, notes.collect())
+            let told = blockers.iter().flat_map(|blocker| &blocker.by_command).map(told_by_command);
+            let mut notes: Vec<String> = told.collect();
+            notes.dedup();
+            ("hidden: not all that it depends on is there".to_owned(), drawn, notes)
         }
         Cause::NotAsked { prompt } => {
             let label = "a line is enough".to_owned();

@@ -323,17 +323,12 @@ impl<'a> Mender<'a> {
         way: &[Wanted],
         groups: &[Group],
     ) -> Vec<(SymbolId, Excluded)> {
-        let none = Lines::new();
-        let Some(wanted) = self.lines_of(way) else { return vec![] };
-        let demand = Demand { wanted: &wanted, kept: &none };
-        let text = self.text_with(found);
-        let Some(new) = mend(self.model(), &text, demand) else { return vec![] };
-        let mut config = Config::with_lines(self.model(), &text, &new.lines);
+        let Some(own) = self.lines_of(way) else { return vec![] };
+        let Some(mut config) = self.relaxed(found, &own) else { return vec![] };
         let mut excluded: Vec<(SymbolId, Excluded)> = vec![];
-        let own =
-            |symbol: &SymbolId| wanted.contains_key(symbol) && !self.kept.contains_key(symbol);
         let kept = self.kept_beside(&found.given_up);
-        let all = kept.iter().chain(&found.wanted).filter(|(symbol, _)| !own(symbol));
+        let before = found.wanted.iter().filter(|(symbol, _)| !own.contains_key(symbol));
+        let all = kept.iter().chain(before);
         for (symbol, value) in all {
             let known = excluded.iter().any(|(known, _)| known == symbol);
             if known || config.has(*symbol, value) {
@@ -347,10 +342,30 @@ impl<'a> Mender<'a> {
             let capability = groups.iter().find(needs).and_then(|group| group.capability.clone());
             let capability = capability.filter(|_| asked.is_none());
             let place = asked.map(|one| one.place.clone());
-            let line = config_line(name, value);
+            let written = asked.map(|one| one.text.clone()).filter(|text| !text.is_empty());
+            let line = written.unwrap_or_else(|| config_line(name, value));
             excluded.push((*symbol, Excluded { line, place, capability }));
         }
         excluded
+    }
+
+    /// The configuration in which those lines come out, beside as much of all else as can be found.
+    fn relaxed(&self, found: &Found, own: &Lines) -> Option<Config<'a>> {
+        let text = self.text_with(found);
+        let mut beside = found.wanted.clone();
+        beside.extend(own.iter().map(|(symbol, value)| (*symbol, value.clone())));
+        let try_with = |wanted: &Lines, kept: &Lines| {
+            let lines = mend(self.model(), &text, Demand { wanted, kept })?.lines;
+            Some(Config::with_lines(self.model(), &text, &lines))
+        };
+        let none = Lines::new();
+        let (wanted, mut config) = match try_with(&beside, &none) {
+            Some(config) => (&beside, config),
+            None => (own, try_with(own, &none)?),
+        };
+        let mut kept = self.kept_beside(&found.given_up);
+        kept.retain(|symbol, value| config.has(*symbol, value));
+        Some(try_with(wanted, &kept).unwrap_or(config))
     }
 
     /// A way by the tree's symbols, if it has them all and none is asked to be two things.
