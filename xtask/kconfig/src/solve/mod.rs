@@ -50,7 +50,9 @@ pub struct Mend {
 /// several ways that is taken which turns on the fewest symbols.
 #[must_use]
 pub fn mend(model: &Model, asked: &str, demand: Demand<'_>) -> Option<Mend> {
-    let solver = Solver { model, asked, demand };
+    let mut fixed = demand.kept.clone();
+    fixed.extend(demand.wanted.iter().map(|(symbol, value)| (*symbol, value.clone())));
+    let solver = Solver { model, asked, demand, fixed };
     let mut contested = Closed::default();
     let first = solver.solve(Closed::default(), &mut contested)?;
     Some(solver.cheapest(first, &contested))
@@ -60,6 +62,8 @@ struct Solver<'a> {
     model: &'a Model,
     asked: &'a str,
     demand: Demand<'a>,
+    /// No line makes these anything else.
+    fixed: Lines,
 }
 
 enum Attempt {
@@ -91,7 +95,7 @@ impl<'a> Solver<'a> {
             let Some((first, _)) = missed.first() else { return Attempt::Works(mend) };
             let known = mend.lines.clone();
             for (symbol, value) in &missed {
-                let mut search = Search::new(&mut config, closed, &known, self.demand.kept);
+                let mut search = Search::new(&mut config, closed, &known, &self.fixed);
                 let found = search.line(*symbol, value);
                 contested.extend(search.contested);
                 let is_wanted = self.demand.wanted.contains_key(symbol);
