@@ -212,7 +212,9 @@ impl CheckArgs {
             };
             orders.iter().map(row).collect()
         };
-        std::thread::scope(|scope| {
+        // Without bars, each row says so when it is told: threads say it in any order.
+        let bar = (progress == Progress::Bars).then(|| progress.spinner("resolving the lists"));
+        let rows = std::thread::scope(|scope| {
             let look = |tree| {
                 let shell = ctx.shell.for_thread();
                 scope.spawn(move || on_tree(&shell?, tree))
@@ -220,7 +222,11 @@ impl CheckArgs {
             let running: Vec<_> = trees.iter().map(look).collect();
             let died = |_| Err(anyhow!("failed to read a tree: the thread that did it died"));
             running.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
-        })
+        });
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        rows
     }
 
     /// What each list asks for.
@@ -366,11 +372,12 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// The heir of a transitional name, in place of it.
-    fn inherited(&self, note: &Note) -> Option<Wanted> {
+    /// The heir of a transitional name: the first one in place of it.
+    fn inherited(&self, resolved: &Resolved, note: &Note) -> Option<Wanted> {
         let Past::Inherited(heir) = &note.past else { return None };
         let line = self.assignments.iter().find(|one| one.place == note.place)?;
-        let in_place_of = Some(note.place.clone());
+        let is_first = resolved.notes.iter().find(|one| one.place == note.place) == Some(note);
+        let in_place_of = is_first.then(|| note.place.clone());
         Some(Wanted { symbol: heir.clone(), value: line.value.clone(), in_place_of })
     }
 
@@ -378,7 +385,7 @@ impl<'a> Order<'a> {
     fn missed(&self, resolved: &Resolved) -> Vec<Wanted> {
         let missed = resolved.findings.iter().filter(|_| self.fix).filter_map(Wanted::of);
         let renamed = resolved.notes.iter().filter(|_| self.fix);
-        let renamed = renamed.filter_map(|note| self.inherited(note));
+        let renamed = renamed.filter_map(|note| self.inherited(resolved, note));
         missed.chain(renamed).collect()
     }
 }

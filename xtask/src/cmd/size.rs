@@ -15,7 +15,7 @@ use crate::cmd::{Answer, Context};
 use crate::diag;
 use crate::report;
 use crate::resolve::Compared;
-use crate::size::{Change, Row, Sized, View, compare, rows};
+use crate::size::{Change, Grown, Row, Sized, View, compare, growth, rows};
 use crate::workspace::Workspace;
 
 const OPERANDS: &str = "\
@@ -130,6 +130,14 @@ impl SizeArgs {
         };
         let changes = compare(&a.parts, &b.parts, self.view());
         Ok(Report::Two { a, b, changes, symbols })
+    }
+
+    /// What grew from A to B, both of which were built.
+    pub(super) fn growth(&self, ctx: &Context, workspace: &Workspace) -> Result<Vec<Grown>> {
+        let sized = |word: &Option<String>| {
+            self.subject(ctx, workspace, word.as_deref()).and_then(|subject| subject.sized())
+        };
+        Ok(growth(&sized(&self.a)?, &sized(&self.b)?))
     }
 
     fn view(&self) -> View {

@@ -87,12 +87,15 @@ pub(crate) fn tell_no_overlay(
     warn(progress, text);
 }
 
-/// Says which linker is taken for an arch and why, where another one would make smaller kernels.
+/// Says once which linker is taken for an arch and why, where another one would make smaller kernels.
 pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
     if let Some(why) = &toolchain.compromise {
         let (arch, linker) = (toolchain.arch, toolchain.gnu("ld"));
-        let how = "`cargo xtask setup` with that --arch and --source brings one where there is any";
-        progress.say(format!("{arch} is linked by {linker}: {why}; {how}"));
+        let setup = format!("cargo xtask setup --arch {arch} --source NAME");
+        progress.say_once(format!(
+            "kernels for {arch} are linked by {linker}: {why}; `{setup}` installs a newer LLD if the \
+             distribution has one"
+        ));
     }
 }
 
@@ -165,7 +168,7 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
             "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
         ),
         Past::Inherited(heir) => format!(
-            "{place}: {symbol} is a name of old .config files alone in this tree: {heir} takes its value over"
+            "{place}: {symbol} is transitional in this tree, kept for old .config files only: {heir} inherits its value"
         ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
@@ -205,8 +208,8 @@ pub(crate) fn tell_lost(progress: Progress, lost: &[Lost]) {
         warn(
             progress,
             format!(
-                "{line} is lost: {symbol} is a name of old .config files alone, and {heir}, which takes its value \
-                 over in olddefconfig, does not here; ask for {new}"
+                "{line} is lost: {symbol} is transitional, kept for old .config files only, and {heir} inherits its \
+                 value in olddefconfig, not in this mode; ask for {new}"
             ),
         );
     }

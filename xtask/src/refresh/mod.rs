@@ -3,6 +3,7 @@
 
 mod ahead;
 mod finished;
+mod newcomer;
 mod proposal;
 
 use serde::Serialize;
@@ -10,9 +11,11 @@ use vmm_kernel::SourceRecord;
 
 use crate::boot::BootRecord;
 use crate::measure::{Comparison, Measurement};
+use crate::size::Grown;
 
 pub(crate) use ahead::{Ahead, Change, Kernel, Kind, Outlook, changes};
 pub(crate) use finished::{Finished, Seen};
+pub(crate) use newcomer::{NewOption, new_options};
 pub(crate) use proposal::{Proposal, entries, newcomers, proposals};
 
 /// All that came of a refresh.
@@ -34,10 +37,21 @@ pub(crate) struct Proven {
     pub before: Vec<Measurement>,
     pub now: Vec<Measurement>,
     pub comparison: Option<Comparison>,
+    /// Where a figure is past its budget, what grew in each kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<Growth>,
     /// What kept kernels from being made, booted or measured.
     pub failures: Vec<String>,
     /// Figures past their budgets are accepted.
     pub growth_allowed: bool,
+}
+
+/// What grew in one kernel.
+#[derive(Debug, Serialize)]
+pub(crate) struct Growth {
+    /// As measurements are named.
+    pub kernel: String,
+    pub grown: Vec<Grown>,
 }
 
 impl Refreshed {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod grid;
+mod grown;
 mod markdown;
 mod page;
 mod picture;

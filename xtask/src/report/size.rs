@@ -124,7 +124,7 @@ pub(super) fn number(bytes: i64) -> String {
     format!("{sign}{}", grouped(bytes.unsigned_abs()))
 }
 
-fn change(bytes: i64) -> String {
+pub(super) fn change(bytes: i64) -> String {
     let sign = if bytes > 0 { "+" } else { "" };
     format!("{sign}{}", number(bytes))
 }

@@ -157,25 +157,29 @@ pub(crate) fn translate(
     for assignment in assignments {
         let symbol = &assignment.symbol;
         let in_vain = !asks(symbol);
-        let heir = || kconfig.heir(symbol).map(|heir| Past::Inherited(heir.to_owned()));
-        let past = || history.translate(symbol, arch, version, asks).or_else(heir);
-        let past = in_vain.then(past).flatten();
+        let past = in_vain.then(|| history.translate(symbol, arch, version, asks)).flatten();
+        let heirs = if in_vain && past.is_none() { kconfig.heirs(symbol) } else { vec![] };
+        for heir in &heirs {
+            let (symbol, place) = (symbol.clone(), assignment.place.clone());
+            notes.push(Note { symbol, place, past: Past::Inherited((*heir).to_owned()) });
+            // A line of the heir's own says more.
+            if assignments.iter().all(|one| one.symbol != *heir) {
+                translated.push(Assignment { symbol: (*heir).to_owned(), ..assignment.clone() });
+            }
+        }
         match &past {
-            None => translated.push(assignment.clone()),
+            None if heirs.is_empty() => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
-            }
-            // A line of the heir's own says more.
-            Some(Past::Inherited(heir)) if assignments.iter().any(|one| one.symbol == *heir) => {}
-            Some(Past::Inherited(heir)) => {
-                translated.push(Assignment { symbol: heir.clone(), ..assignment.clone() });
             }
             Some(Past::Opposite(name)) => {
                 let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
                 translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
             }
-            Some(
-                Past::CameWith(_)
+            None
+            | Some(
+                Past::Inherited(_)
+                | Past::CameWith(_)
                 | Past::Undefended { .. }
                 | Past::WentWith(_)
                 | Past::LeftByTools { .. },

@@ -1,6 +1,7 @@
 //! An object tree to what each compiled file adds to a kernel's image and memory, and to what brought
 //! it in: the sections of the objects that were linked, held against those of the vmlinux.
 
+mod growth;
 mod linked;
 mod origin;
 mod script;
@@ -23,6 +24,7 @@ use crate::measure::{Asked, Figure, Makefiles, Needs, vmlinux_sizes};
 use crate::resolve::values;
 use crate::toolchain::KbuildArch;
 
+pub(crate) use growth::{Grown, growth};
 pub(crate) use origin::origins;
 pub(crate) use view::{Change, For, Node, Row, View, compare, rows, tree};
 

@@ -75,7 +75,8 @@ pub(crate) fn compare(a: &[Part], b: &[Part], view: View) -> Vec<Change> {
 }
 
 impl View {
-    fn name(self, part: &Part) -> String {
+    /// The row that a part belongs to.
+    pub(super) fn name(self, part: &Part) -> String {
         match (self, part.maker) {
             (_, Maker::Linker) => format!("{LINKER} {}", part.name),
             (View::Object, _) => part.name.to_string(),

@@ -19,7 +19,7 @@ const NEWS: [(&str, &str); 5] = [
     ("&& !INET", "&& !TCPIP"),
     (
         "config SPEED\n\tint \"speed\"\n",
-        "config CLOCK\n\tbool \"clock\"\n\nconfig LINES\n\tint \"lines\"\n\tdefault 3\n\thelp\n\t  How many \
+        "config CLOCK\n\tbool \"clock\"\n\nconfig CHECKS\n\tbool \"checks\"\n\tdefault NET\n\nconfig LINES\n\tint \"lines\"\n\tdefault 3\n\thelp\n\t  How many \
          there are.\n\nconfig SPEED\n\tint \"speed\"\n\tdepends on CLOCK\n",
     ),
     ("config PLAIN\n\tbool \"plain\"\n", "config SIMPLE\n\tbool \"simple\"\n"),
@@ -127,7 +127,8 @@ fn refresh(fixture: &Fixture, machine: &str, more: &[&str]) -> Command {
     }
     let common = ["refresh", "--accel", "tcg"];
     let to: &[&str] = if more.contains(&"--to") { &[] } else { &["--to", "new"] };
-    let mut command = fixture.xtask(&[&common[..], to, more].concat());
+    // What was done before by another program is done again.
+    let mut command = fixture.own_xtask(&[&common[..], to, more].concat());
     let path = std::env::var("PATH").unwrap();
     let tools = fixture.path("foreign-tools");
     command.env("PATH", format!("{}:{path}:{}", fixture.path("first").display(), tools.display()));
@@ -208,9 +209,14 @@ fn what_passed_is_taken_whole_and_only_with_a_yes() {
 fn growth_is_taken_only_where_that_is_said() {
     let fixture = fixture(FITS_BOTH);
     std::fs::write(fixture.path("later/image"), bzimage(4096)).unwrap();
+    let socket = fixture.read("later/net/socket.c");
+    fixture.write("later/net/socket.c", &format!("{socket}\nconst char table[5000] = {{1}};\n"));
     pin(&fixture);
     let (out, err) = expect(1, refresh(&fixture, "", &["--yes"]));
     assert!(out.contains("| IMAGE | **2,048 → 4,096 (2.000)** |"), "{out}");
+    let grew = out.split("## What grew").nth(1).unwrap_or_default();
+    assert!(grew.contains("| NET | +5,"), "{out}");
+    assert!(grew.contains("| asked by fragments/base.conf:1 |"), "{out}");
     assert!(err.contains("1 figure is past its budget\nhint: --allow-growth takes it"), "{err}");
     assert!(!fixture.path("ci").exists(), "nothing is taken");
     starts(&fixture);

@@ -50,7 +50,7 @@ pub(in crate::cmd) struct Row<'a> {
 impl Row<'_> {
     pub(super) fn tell(&self, ctx: &Context) {
         let Row { kernel, version, requested, resolved, breaches, .. } = self;
-        ctx.progress.spinner(format!("resolving {kernel} on Linux {version}")).finish_and_clear();
+        ctx.progress.step(format_args!("resolving {kernel} on Linux {version}"));
         diag::tell_resolved(ctx.progress, kernel, version, *requested, resolved);
         diag::tell_breaches(ctx.progress, kernel, version, breaches);
     }

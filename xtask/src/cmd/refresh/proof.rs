@@ -12,11 +12,12 @@ use crate::cmd::args::typed;
 use crate::cmd::boot::{BootArgs, asked};
 use crate::cmd::kernel::{KernelArgs, Produced};
 use crate::cmd::measure::MeasureArgs;
+use crate::cmd::size::SizeArgs;
 use crate::contract::Contract;
 use crate::diag::{self, Hint};
 use crate::measure::{Baseline, Measurement};
 use crate::plan::{Plan, Target};
-use crate::refresh::{Finished, Proven, Seen};
+use crate::refresh::{Finished, Growth, Proven, Seen};
 use crate::shell::Interrupted;
 use crate::source::Tree;
 use crate::workspace::Workspace;
@@ -28,6 +29,8 @@ pub(super) struct Proof<'a> {
     trees: [&'a Tree; 2],
     finished: Finished,
     contract: Contract,
+    /// Flags that choose the toolchain.
+    tools: Vec<String>,
     kernel: Vec<String>,
     boot: BootArgs,
     measure: MeasureArgs,
@@ -67,8 +70,8 @@ impl<'a> Proof<'a> {
         let accel = accel.map(|accel| accel.get_name().to_owned()).unwrap_or_default();
         let boots = [format!("--accel={accel}"), format!("--deadline={}", args.deadline)];
         let prefix = args.cross_compile.iter().map(|prefix| format!("--cross-compile={prefix}"));
-        let common: Vec<String> = prefix.collect();
-        let with = |words: &[String]| [words, &common].concat();
+        let tools: Vec<String> = prefix.collect();
+        let with = |words: &[String]| [words, &tools].concat();
         let measures = ["--accel=tcg", "--initcalls=0", &boots[1]].map(str::to_owned);
         let jobs = args.jobs.words();
         let proof = Proof {
@@ -76,6 +79,7 @@ impl<'a> Proof<'a> {
             kernel: with(&jobs),
             boot: typed(&with(&boots))?,
             measure: typed(&with(&measures))?,
+            tools,
             ctx,
             workspace,
             plan,
@@ -107,7 +111,36 @@ impl<'a> Proof<'a> {
         };
         let before = Baseline { budget: baseline.budget.clone(), kernels: proven.before.clone() };
         proven.comparison = Some(before.compare(&proven.now, false));
+        if proven.grown() > 0 {
+            proven.growth = self.growth(&made)?;
+        }
         Ok(proven)
+    }
+
+    /// What grew, by the object trees of both sources: the old source's kernels are built for it, if they
+    /// are not there. Without them nothing is proven less.
+    fn growth(&self, made: &[Made]) -> Result<Vec<Growth>> {
+        let Proof { ctx, workspace, plan, trees, .. } = self;
+        let [from, to] = trees.map(|tree| &tree.record.name);
+        ctx.progress
+            .say(format_args!("figures are past their budgets: comparing with {from}'s kernels"));
+        let ignored = &mut vec![];
+        self.make(trees[0], ignored)?;
+        let mut growth = vec![];
+        for one in made {
+            let Target { kernel_type, arch, hypervisor, .. } = &one.target;
+            let target = [
+                format!("--type={kernel_type}"),
+                format!("--arch={arch}"),
+                format!("--hypervisor={hypervisor}"),
+                format!("--kernel-conf-dir={}", plan.conf_dir),
+            ];
+            let size: SizeArgs =
+                typed(&[&[from.clone(), to.clone()][..], &target, &self.tools].concat())?;
+            let grown = self.or_told(size.growth(ctx, workspace), ignored)?;
+            growth.extend(grown.map(|grown| Growth { kernel: one.name(), grown }));
+        }
+        Ok(growth)
     }
 
     /// The baseline's figures, if all are of the old source.
