@@ -28,7 +28,7 @@ if [ $what = four ] && [ "${1:-}" = --lists ]; then lists=$2 && shift 2; fi
 cargo xtask --version >/dev/null
 if [ $what = check ] && [ $# -eq 0 ]; then
     for pin in $(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml); do
-        set -- "$@" "$(cargo xtask source fetch "$pin" 2>/dev/null)"
+        set -- "$@" "$(cargo xtask --quiet source fetch "$pin")"
     done
 fi
 [ $# -gt 0 ] || cargo xtask source fetch >&2

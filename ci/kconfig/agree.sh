@@ -153,7 +153,7 @@ small_trees() { # CONF
 
 if [ ${#trees[@]} -eq 0 ]; then
     for pin in ${PINS:-$(sed -n 's/^\[source\."\{0,1\}\([^]"]*\)"\{0,1\}\]$/\1/p' fragments/sources.toml)}; do
-        trees+=("$(cargo xtask source fetch "$pin" 2>/dev/null)")
+        trees+=("$(cargo xtask --quiet source fetch "$pin")")
     done
 fi
 for tree in "${trees[@]}"; do

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::Permissions;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result};
@@ -45,6 +45,24 @@ pub(crate) fn read(root: &Utf8Path, paths: impl Iterator<Item = Utf8PathBuf>) ->
         }
     }
     Ok(files)
+}
+
+/// Writes one file, and its folder if need be. Whoever reads it meanwhile, or after a kill, sees the old
+/// content or the new one, never a part.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn replace(path: &Utf8Path, content: &[u8]) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
+        let folder = folder.unwrap_or(Utf8Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write {path}"))
 }
 
 /// Everything is on the disk before the first one is put in its place, and each is there at every

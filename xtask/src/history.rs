@@ -169,7 +169,7 @@ pub(crate) enum Past {
     Called(String),
     /// The tree knows it by this older name, which asks the opposite.
     Opposite(String),
-    /// The tree keeps the name for old `.config` files alone, and this symbol takes its value over.
+    /// The name is transitional in the tree, and this symbol inherits its value.
     Inherited(String),
     /// It came with this version, and the tree is older.
     CameWith(String),

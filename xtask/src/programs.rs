@@ -4,6 +4,10 @@ use camino::Utf8PathBuf;
 
 use crate::shell::Shell;
 
+/// The file of this program (proc(5)), also once another one was put in its place: builds do that
+/// while a run takes hours.
+pub(crate) const THIS: &str = "/proc/self/exe";
+
 /// Whether a program is where the shell's own commands would be looked for.
 pub(crate) fn on_path(shell: &Shell, program: &str) -> bool {
     which(shell, program).is_some()

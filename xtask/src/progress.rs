@@ -1,13 +1,17 @@
 //! Progress of long work, on stderr: bars on a terminal, one line a step elsewhere.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// There is one terminal: the bars of all threads stand below each other, and lines above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// What was said that is to be said once.
+static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// How work in progress is shown; handed to every stage that takes longer than a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +39,24 @@ impl Progress {
         bar
     }
 
+    /// A step of work that has a bar already: a line where there are no bars.
+    pub(crate) fn step(self, what: impl std::fmt::Display) {
+        if self == Progress::Lines {
+            self.say(what);
+        }
+    }
+
     /// A line that stays.
     pub(crate) fn say(self, line: impl std::fmt::Display) {
         if self != Progress::Silent {
             self.complain(line);
+        }
+    }
+
+    /// A line that stays, and is not repeated in this run.
+    pub(crate) fn say_once(self, line: String) {
+        if TOLD.lock().is_ok_and(|mut told| told.insert(line.clone())) {
+            self.say(line);
         }
     }
 

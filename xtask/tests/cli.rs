@@ -20,6 +20,7 @@ mod cli {
     mod launcher;
     mod llvm;
     mod measure;
+    mod mend;
     mod merged;
     mod minimize;
     mod newer;

@@ -11,6 +11,7 @@ use crate::cmd::args::{SourceArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
 use crate::dot_config;
+use crate::files;
 use crate::fragment;
 use crate::history::History;
 use crate::plan::{Request, plan};
@@ -80,7 +81,7 @@ impl ResolveArgs {
         }
         match &self.output {
             Some(file) => {
-                write(file, &answered.config)?;
+                files::replace(file, answered.config.as_bytes())?;
                 ctx.print(&answered.findings, |_| String::new())?;
             }
             None => ctx.print(&answered, |answered| answered.config.clone())?,
@@ -173,15 +174,4 @@ impl ResolveArgs {
 /// By its own name or by Linux's.
 fn kuasar_arch(name: &str) -> Option<Arch> {
     Arch::ALL.iter().copied().find(|arch| arch.name() == name || arch.kbuild() == name)
-}
-
-fn write(file: &Utf8Path, text: &str) -> Result<()> {
-    let write = || -> Result<()> {
-        let folder = file.parent().filter(|folder| !folder.as_str().is_empty());
-        let temporary = tempfile::NamedTempFile::new_in(folder.unwrap_or(Utf8Path::new(".")))?;
-        std::fs::write(temporary.path(), text)?;
-        temporary.persist(file)?;
-        Ok(())
-    };
-    write().with_context(|| format!("failed to write {file}"))
 }

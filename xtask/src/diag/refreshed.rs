@@ -25,6 +25,14 @@ pub(crate) fn tell_ahead(progress: Progress, ahead: &Ahead) {
         count(Kind::Goes),
         can_be_set.count(),
     ));
+    for new in &ahead.new_options {
+        progress.say(format!(
+            "{} is new, {} by default and off here: {}",
+            new.symbol,
+            new.default,
+            new.about.prompt.as_deref().unwrap_or_default()
+        ));
+    }
     for proposal in &ahead.proposals {
         let what = match &proposal.renamed_to {
             Some(to) => format!("seems to be {} now", to.name),

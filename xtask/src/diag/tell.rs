@@ -1,6 +1,5 @@
 //! What a run says on the way: what it chose, what came of the requested symbols, what it made.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -15,12 +14,12 @@ use vmm_kernel::Choice;
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
 use super::{BadInput, style};
-use crate::edit::{Edit, Edited};
+use crate::edit::Edited;
 use crate::fragment::{self, Place, config_line};
 use crate::history::Past;
 use crate::plan::{OVERLAYS, Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Lost, Mended, Merged, Needless, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Lost, Merged, Needless, Note, Resolved};
 use crate::source::KernelVersion;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -110,12 +109,15 @@ pub(crate) fn tell_unread(progress: Progress, workspace: &Workspace, conf_dir: &
     }
 }
 
-/// Says which linker is taken for an arch and why, where another one would make smaller kernels.
+/// Says once which linker is taken for an arch and why, where another one would make smaller kernels.
 pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
     if let Some(why) = &toolchain.compromise {
         let (arch, linker) = (toolchain.arch, toolchain.gnu("ld"));
-        let how = "`cargo xtask setup` with that --arch and --source brings one where there is any";
-        progress.say(format!("{arch} is linked by {linker}: {why}; {how}"));
+        let setup = format!("cargo xtask setup --arch {arch} --source NAME");
+        progress.say_once(format!(
+            "kernels for {arch} are linked by {linker}: {why}; `{setup}` installs a newer LLD if the \
+             distribution has one"
+        ));
     }
 }
 
@@ -198,37 +200,12 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
             "{place}: Linux {version} has no {symbol}, a defence against {against}: {release} has it"
         ),
         Past::Inherited(heir) => format!(
-            "{place}: {symbol} is a name of old .config files alone in this tree: {heir} takes its value over"
+            "{place}: {symbol} is transitional in this tree, kept for old .config files only: {heir} inherits its value"
         ),
         Past::CameWith(version) => format!("{place}: {symbol} is left out, it came with {version}"),
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
         Past::LeftByTools { needs, cost } => {
             format!("{place}: {symbol} is not set, since these tools lack {needs}: {cost}")
-        }
-    }
-}
-
-/// Says which lines make wanted symbols come out.
-pub(crate) fn tell_mended<'a>(
-    progress: Progress,
-    all: impl Iterator<Item = &'a Mended>,
-    diff_follows: bool,
-) {
-    let mut told = BTreeSet::new();
-    for Mended { symbol, wanted, edits } in all {
-        let line = config_line(symbol, wanted);
-        let text = match edits {
-            None => format!("{line}: no lines were found that make it come out"),
-            Some(edits) if edits.is_empty() => format!("{line}: nothing more is needed"),
-            Some(_) if diff_follows => continue,
-            Some(edits) => {
-                let edit = |edit: &Edit| format!("\n  {} ({})", edit.text, edit.at.path);
-                let lines: String = edits.iter().map(edit).collect();
-                format!("{line} comes out with{lines}")
-            }
-        };
-        if told.insert(text.clone()) {
-            progress.say(text);
         }
     }
 }
@@ -278,8 +255,8 @@ fn tell_lost(progress: Progress, lost: &[Lost]) {
         warn(
             progress,
             format!(
-                "{line} is lost: {symbol} is a name of old .config files alone, and {heir}, which takes its value \
-                 over in olddefconfig, does not here; ask for {new}"
+                "{line} is lost: {symbol} is transitional, kept for old .config files only, and {heir} inherits its \
+                 value in olddefconfig, not in this mode; ask for {new}"
             ),
         );
     }

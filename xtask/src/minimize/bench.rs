@@ -8,7 +8,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::ImageFormat;
 
-use crate::hash;
 use crate::image;
 use crate::kbuild::{Build, Jobs, copy_object_tree};
 use crate::measure::{Figure, sizes};
@@ -17,6 +16,7 @@ use crate::shell::Shell;
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
 use crate::variant::TOOL_VERSION;
+use crate::{files, hash};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Bench<'a> {
@@ -108,15 +108,7 @@ impl Bench<'_> {
     /// If it cannot be written.
     pub(crate) fn remember(&self, key: &str, tried: &Try) -> Result<()> {
         let path = self.memory(key);
-        let write = || -> Result<()> {
-            let folder = path.parent().context("it has no folder")?;
-            std::fs::create_dir_all(folder)?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&file, tried)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("failed to write {path}"))
+        files::replace(&path, &serde_json::to_vec(tried).context("failed to write JSON")?)
     }
 
     fn memory(&self, key: &str) -> Utf8PathBuf {

@@ -1,5 +1,7 @@
 //! What is not as a manifest says it was, before anything is built. Pure.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use serde::Serialize;
 use vmm_kernel::{FileRecord, ImageFormat, Manifest, SourceRecord, ToolchainRecord};
@@ -136,12 +138,12 @@ fn changes(
     all
 }
 
-/// Names of the patches of a pin that were left out; all are given by their records.
+/// Names of the patches of a pin that were left out; all are given by their records. One that was
+/// applied in one form is left out in none.
 pub(crate) fn left_out(recorded: &[String], all: &[String]) -> Vec<String> {
-    let files = |patches: &[String]| -> Vec<String> {
-        patches.iter().map(|patch| patches::parts(patch).0.to_owned()).collect()
+    let names = |records: &[String]| -> BTreeSet<String> {
+        let name = |record: &String| patches::name_of(patches::parts(record).0).to_owned();
+        records.iter().map(name).collect()
     };
-    let applied = files(recorded);
-    let gone = files(all).into_iter().filter(|file| !applied.contains(file));
-    gone.map(|file| patches::name_of(&file).to_owned()).collect()
+    names(all).difference(&names(recorded)).cloned().collect()
 }

@@ -185,4 +185,6 @@ fn patches_that_were_left_out_are_told_by_name() {
     let all = ["0001-a@7.1.patch@1".to_owned(), "0002-b.patch@2".to_owned()];
     assert_eq!(left_out(&["0002-b.patch@9".to_owned()], &all), ["a"]);
     assert_eq!(left_out(&all, &all), Vec::<String>::new());
+    let forms = ["0001-a.patch@1".to_owned(), "0001-a@7.1.patch@2".to_owned()];
+    assert_eq!(left_out(&forms[..1], &forms), Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use crate::resolve::{
 };
 use crate::source::{Fit, Tried};
 
-use super::Proposal;
+use super::{NewOption, Proposal};
 
 /// What is known before anything is built.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,8 @@ pub(crate) struct Ahead {
     pub lists: Vec<Outlook>,
     /// Nothing where a tree's own conf resolved: see `compared`.
     pub changes: Vec<Change>,
+    /// Options that only the new tree has and turns on by default, and that are off.
+    pub new_options: Vec<NewOption>,
     /// Whether this tool understood both trees for every list; else it cannot say what follows what.
     pub compared: bool,
     /// What the history does not say.

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::hash;
+use crate::{files, hash, programs};
 
 /// `target/guest-kernel/refresh`
 pub(crate) struct Finished {
@@ -19,9 +19,8 @@ impl Finished {
     /// # Errors
     /// If this program cannot be read.
     pub(crate) fn new(work: &Utf8Path) -> Result<Self> {
-        let path = std::env::current_exe().context("failed to find this program")?;
-        let path = Utf8PathBuf::try_from(path).context("a path is not UTF-8")?;
-        Ok(Finished { folder: work.join("refresh"), tool: hash::of_file(&path)? })
+        let tool = hash::of_file(Utf8Path::new(programs::THIS))?;
+        Ok(Finished { folder: work.join("refresh"), tool })
     }
 
     /// What an earlier run found for the kernel with this key, or what `work` finds now. `of` is all else
@@ -46,7 +45,8 @@ impl Finished {
         }
         let result = work()?;
         if keeps(&result) {
-            write(&folder, &path, &result).with_context(|| format!("failed to write {path}"))?;
+            let json = serde_json::to_vec(&result).context("failed to write JSON")?;
+            files::replace(&path, &json)?;
         }
         Ok((result, Seen::Now))
     }
@@ -60,15 +60,6 @@ pub(crate) enum Seen {
 
 fn short(hash: &str) -> &str {
     hash.get(..16).unwrap_or(hash)
-}
-
-/// All of it, or nothing: a run may be killed here.
-fn write(folder: &Utf8Path, path: &Utf8Path, result: &impl Serialize) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, result)?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod finished;
+mod newcomer;
 mod proposal;
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::size::Grown;
 
 pub(crate) use ahead::{Ahead, Change, Kernel, Kind, Outlook, changes};
 pub(crate) use finished::{Finished, Seen};
+pub(crate) use newcomer::{NewOption, new_options};
 pub(crate) use proposal::{Proposal, entries, newcomers, proposals};
 
 /// All that came of a refresh.

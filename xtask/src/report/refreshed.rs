@@ -11,7 +11,7 @@ use crate::boot::{BootRecord, Outcome};
 use crate::diag::{because, cause_text};
 use crate::fragment::config_line;
 use crate::measure::{Change as Figured, Clock, FIGURES, Figure, Measurement};
-use crate::refresh::{Ahead, Change, Kind, Outlook, Proposal, Proven, Refreshed};
+use crate::refresh::{Ahead, Change, Kind, NewOption, Outlook, Proposal, Proven, Refreshed};
 use crate::resolve::{About, At, Breach, On};
 use crate::source::{Fit, Tried};
 
@@ -224,6 +224,12 @@ fn symbols(text: &mut String, ahead: &Ahead) {
         &["SYMBOL", "VALUE", "PROMPT", "HELP", "AT", "BECAUSE", "KERNELS"],
         comes.iter().filter_map(introduced).collect(),
     );
+    section(
+        text,
+        "New, on by default, and off here: a line could turn them on",
+        &["SYMBOL", "DEFAULT", "PROMPT", "HELP", "AT", "KERNELS"],
+        ahead.new_options.iter().map(|one| new_option(ahead, one)).collect(),
+    );
     let asked = ahead.of_kind(Kind::Asked).collect();
     let values = ahead.of_kind(Kind::Value).collect();
     for (title, changes) in [
@@ -248,6 +254,14 @@ fn symbols(text: &mut String, ahead: &Ahead) {
     ] {
         folded(text, title, &changes.iter().map(line).collect::<Vec<_>>());
     }
+}
+
+fn new_option(ahead: &Ahead, one: &NewOption) -> Vec<String> {
+    let NewOption { symbol, default, about, kernels } = one;
+    let About { prompt, place, help } = about.clone();
+    let (prompt, help) = (prompt.unwrap_or_default(), help.unwrap_or_default());
+    [symbol.clone(), default.clone(), prompt, help, place.to_string(), in_short(kernels, ahead)]
+        .into()
 }
 
 /// Symbol, value before and now, reason, kernels.

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::environment::Stamp;
+use crate::files;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Answer {
@@ -70,14 +71,6 @@ impl Answers {
         if !self.changed {
             return Ok(());
         }
-        let write = || -> Result<()> {
-            let folder = self.path.parent().context("it has no folder")?;
-            std::fs::create_dir_all(folder)?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&file, &self.known)?;
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("failed to write {}", self.path))
+        files::replace(&self.path, &serde_json::to_vec(&self.known)?)
     }
 }

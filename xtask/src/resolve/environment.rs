@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use xshell::cmd;
 
-use super::host::DEADLINE;
 use crate::diag::Hint;
-use crate::hash;
 use crate::shell::{Finished, Shell};
 use crate::source::Tree;
 use crate::toolchain::{FOREIGN_VARIABLES, Family, KbuildArch, on_path};
+use crate::{files, hash};
 
 /// The variables, and all that their values depend on.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub(crate) struct Environment {
     tools: BTreeMap<String, (Utf8PathBuf, Stamp)>,
     path: String,
 }
+
+/// For a make that asks or builds conf, and for a run of conf, which starts hundreds of compilers: each
+/// takes seconds, on a busy host a minute.
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What asks the makefiles.
 const MAKEFILE: &str = include_str!("kbuild.mk");
@@ -49,7 +53,7 @@ pub(super) fn ask_kbuild(
     let make = cmd!(shell.sh, "make -s --no-print-directory -C {dir} O={folder} {arguments...}");
     let make = FOREIGN_VARIABLES.iter().fold(make, |make, name| make.env_remove(name));
     let make = make.env("MAKEFILES", &makefile).env("LC_ALL", "C").env("LC_MESSAGES", "C");
-    shell.run(make.arg(target), DEADLINE)
+    shell.run(make.arg(target), PATIENCE)
 }
 
 impl Environment {
@@ -71,24 +75,17 @@ impl Environment {
         let asked = Self::ask(shell, tree, arch).with_context(|| {
             format!("failed to ask the makefiles of {} what they tell Kconfig", tree.dir)
         })?;
-        let write = || -> Result<()> {
-            let folder = kept.parent().context("it has no folder")?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&file, &asked)?;
-            file.persist(kept)?;
-            Ok(())
-        };
-        write().with_context(|| format!("failed to write {kept}"))?;
+        files::replace(kept, &serde_json::to_vec(&asked)?)?;
         Ok(asked)
     }
 
     fn ask(shell: &Shell, tree: &Tree, arch: &KbuildArch) -> Result<Self> {
         let (version, family) = (&tree.version, &arch.family);
         // Before, kbuild knew no versions of LLVM, and less of what it takes.
-        ensure!(
-            *family == Family::Gnu || version.numbers() >= (5, 18),
-            "Linux {version} is not built with {family}: 5.18 is the first"
-        );
+        if *family != Family::Gnu && version.numbers() < (5, 18) {
+            return Err(anyhow!("Linux {version} is not built with {family}: 5.18 is the first"))
+                .hint(|| "take GNU's tools: leave out --toolchain");
+        }
         let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
         let folder = Utf8Path::from_path(folder.path()).context("its name is not UTF-8")?;
         let dir = &tree.dir;

@@ -1,8 +1,8 @@
-//! Names that a tree keeps for old `.config` files alone (`transitional`, since Linux 6.18): the
-//! symbol whose default one is takes its value over. conf does that for a whole `.config` only: in fragments on
-//! top of `allnoconfig` the name is read and goes nowhere, without a word (7.3.4).
+//! Transitional names, which a tree keeps for old `.config` files only (since Linux 6.18). Each symbol
+//! that has one as its default inherits its value. conf sees to that for a whole `.config` only: in
+//! fragments on top of `allnoconfig` it reads the name and drops its value without a word (7.3.4).
 
-use kconfig::Expr;
+use kconfig::{DefaultValue, Expr};
 
 use super::tree::Kconfig;
 use super::values;
@@ -16,28 +16,28 @@ pub(crate) struct Lost {
 }
 
 impl Kconfig {
-    /// The symbol that takes over what is asked by a transitional name.
-    pub(crate) fn heir(&self, name: &str) -> Option<&str> {
-        let symbol = self.model.defined(name).filter(|id| self.model[*id].transitional)?;
-        let is_heir = |default: &kconfig::DefaultValue| matches!(self.model.expr(default.value), Expr::Symbol(of) if of == symbol);
-        let heir = self.model.defined_symbols().find(|(_, one)| one.defaults.iter().any(is_heir));
-        heir.map(|(_, heir)| &*heir.name)
+    /// The symbols that inherit what is asked by a transitional name.
+    pub(crate) fn heirs(&self, name: &str) -> Vec<&str> {
+        let symbol = self.model.defined(name).filter(|id| self.model[*id].transitional);
+        let Some(symbol) = symbol else { return vec![] };
+        let inherits = |default: &DefaultValue| matches!(self.model.expr(default.value), Expr::Symbol(of) if of == symbol);
+        let heirs = self.model.defined_symbols();
+        let heirs = heirs.filter(|(_, one)| one.defaults.iter().any(inherits));
+        heirs.map(|(_, heir)| &*heir.name).collect()
     }
 
     /// What of `asked`, a `.config` or fragments, no heir has in the `.config` that was made of it.
     pub(crate) fn lost(&self, asked: &str, dot_config: &str) -> Vec<Lost> {
         let (asked, made) = (values(asked), values(dot_config));
-        let lost = |(symbol, value): (&&str, &&str)| {
-            let heir = self.heir(symbol)?;
-            let is_there =
-                *value == "n" || asked.contains_key(heir) || made.get(heir) == Some(value);
-            let lost = || Lost {
-                symbol: (*symbol).to_owned(),
-                value: (*value).to_owned(),
-                heir: heir.to_owned(),
-            };
-            (!is_there).then(lost)
-        };
-        asked.iter().filter_map(lost).collect()
+        let mut lost = vec![];
+        for (symbol, value) in asked.iter().filter(|(_, value)| **value != "n") {
+            for heir in self.heirs(symbol) {
+                if !asked.contains_key(heir) && made.get(heir) != Some(value) {
+                    let [symbol, value, heir] = [*symbol, *value, heir].map(str::to_owned);
+                    lost.push(Lost { symbol, value, heir });
+                }
+            }
+        }
+        lost
     }
 }

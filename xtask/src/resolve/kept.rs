@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use kconfig::Model;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::answers::Answers;
 use super::environment::{Environment, Stamp};
+use crate::{files, programs};
 
 /// All that a model was made of.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(super) struct Basis {
 impl Basis {
     /// Nothing is read yet.
     pub(super) fn new() -> Self {
-        Basis { tool: tool(), ..Basis::default() }
+        Basis { tool: Some(tool()), ..Basis::default() }
     }
 
     pub(super) fn add_file(&mut self, tree: &Utf8Path, path: &str) {
@@ -53,8 +54,7 @@ impl Basis {
     /// Whether it would be the same now.
     fn holds(&self, tree: &Utf8Path, environment: &Environment, answers: &Answers) -> bool {
         let Basis { files, commands, variables, tool: made_by } = self;
-        made_by.is_some()
-            && *made_by == tool()
+        *made_by == Some(tool())
             && variables
                 .iter()
                 .all(|(name, was)| environment.get(name).as_deref() == was.as_deref())
@@ -64,9 +64,8 @@ impl Basis {
 }
 
 /// This program: another one may keep models otherwise.
-fn tool() -> Option<Stamp> {
-    let path = Utf8PathBuf::from_path_buf(std::env::current_exe().ok()?).ok()?;
-    Some(Stamp::of(&path))
+fn tool() -> Stamp {
+    Stamp::of(Utf8Path::new(programs::THIS))
 }
 
 /// The model kept in `path`, if it is there, whole, and of what is there now.
@@ -95,14 +94,8 @@ pub(super) fn read(
 /// # Errors
 /// If it cannot be written.
 pub(super) fn write(path: &Utf8Path, basis: &Basis, model: &Model) -> Result<()> {
-    let write = || -> Result<()> {
-        let mut kept = postcard::to_stdvec(basis)?;
-        kept.extend(model.to_bytes());
-        let hash = Sha256::digest(&kept);
-        let file = tempfile::NamedTempFile::new_in(path.parent().context("it has no folder")?)?;
-        std::fs::write(file.path(), [hash.as_slice(), &kept].concat())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("failed to write {path}"))
+    let mut kept = postcard::to_stdvec(basis).context("failed to pack what a model was made of")?;
+    kept.extend(model.to_bytes());
+    let hash = Sha256::digest(&kept);
+    files::replace(path, &[hash.as_slice(), &kept].concat())
 }

@@ -99,7 +99,7 @@ fn requests(kconfig: &Kconfig, layers: &[Layer]) -> Vec<Assignment> {
             let computed =
                 whole && kconfig.model.defined(symbol).is_some() && !kconfig.asks(symbol);
             // What becomes of these, `Kconfig::lost` says.
-            if computed || kconfig.heir(symbol).is_some() {
+            if computed || !kconfig.heirs(symbol).is_empty() {
                 continue;
             }
             let assignment = Assignment {

@@ -35,14 +35,16 @@ use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
-pub(crate) use breach::{AtFault, Breach, breaches, broken, unexplained};
-pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
+pub(crate) use breach::{
+    AtFault, Breach, Wishes, breaches, breaches_and_wishes, broken, unexplained,
+};
+pub(crate) use cause::{Blocker, ByCommand, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use heir::Lost;
 pub(crate) use known::{Known, known};
-pub(crate) use mend::{Mended, Wanted, propose};
+pub(crate) use mend::{Excluded, Mended, Wanted};
 pub(crate) use merged::{Layer, Lookup, Merged};
 pub(crate) use needless::{Because, Needless, needless};
 pub(crate) use resolver::{Kconfigs, Resolver};
@@ -157,25 +159,29 @@ pub(crate) fn translate(
     for assignment in assignments {
         let symbol = &assignment.symbol;
         let in_vain = !asks(symbol);
-        let heir = || kconfig.heir(symbol).map(|heir| Past::Inherited(heir.to_owned()));
-        let past = || history.translate(symbol, arch, version, asks).or_else(heir);
-        let past = in_vain.then(past).flatten();
+        let past = in_vain.then(|| history.translate(symbol, arch, version, asks)).flatten();
+        let heirs = if in_vain && past.is_none() { kconfig.heirs(symbol) } else { vec![] };
+        for heir in &heirs {
+            let (symbol, place) = (symbol.clone(), assignment.place.clone());
+            notes.push(Note { symbol, place, past: Past::Inherited((*heir).to_owned()) });
+            // A line of the heir's own says more.
+            if assignments.iter().all(|one| one.symbol != *heir) {
+                translated.push(Assignment { symbol: (*heir).to_owned(), ..assignment.clone() });
+            }
+        }
         match &past {
-            None => translated.push(assignment.clone()),
+            None if heirs.is_empty() => translated.push(assignment.clone()),
             Some(Past::Called(name)) => {
                 translated.push(Assignment { symbol: name.clone(), ..assignment.clone() });
-            }
-            // A line of the heir's own says more.
-            Some(Past::Inherited(heir)) if assignments.iter().any(|one| one.symbol == *heir) => {}
-            Some(Past::Inherited(heir)) => {
-                translated.push(Assignment { symbol: heir.clone(), ..assignment.clone() });
             }
             Some(Past::Opposite(name)) => {
                 let value = opposite(&assignment.value).unwrap_or(&assignment.value).to_owned();
                 translated.push(Assignment { symbol: name.clone(), value, ..assignment.clone() });
             }
-            Some(
-                Past::CameWith(_)
+            None
+            | Some(
+                Past::Inherited(_)
+                | Past::CameWith(_)
                 | Past::Undefended { .. }
                 | Past::WentWith(_)
                 | Past::LeftByTools { .. },

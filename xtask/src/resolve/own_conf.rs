@@ -1,5 +1,5 @@
-//! A tree whose Kconfig files say what this tool does not understand, and the conf of that tree, which does:
-//! a kernel that is newer than the tool. It says no more than what comes out.
+//! The conf of a tree that is newer than this tool: it resolves where the tree's Kconfig files say what
+//! this tool does not understand. It gives values, and no reasons for them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,18 +12,17 @@ use vmm_kernel::{Arch, ResolvedBy};
 use xshell::cmd;
 
 use super::cause::Cause;
-use super::environment::{Environment, Stamp, ask_kbuild};
-use super::host::DEADLINE;
+use super::environment::{Environment, PATIENCE, Stamp, ask_kbuild};
 use super::kept::Basis;
 use super::tree::Kconfig;
 use super::{Finding, Note, Resolved, compare, past_of, translate};
 use crate::diag::{BadInput, Hint};
 use crate::fragment::Assignment;
-use crate::hash;
 use crate::history::History;
 use crate::shell::Shell;
 use crate::source::{KernelVersion, Tree};
 use crate::toolchain::{KbuildArch, on_path};
+use crate::{files, hash};
 
 pub(crate) struct OwnConf<'a> {
     shell: &'a Shell,
@@ -47,6 +46,9 @@ struct Kept {
     /// By how it was called, and with what.
     written: BTreeMap<String, String>,
 }
+
+/// How many of them, each of some 100 kB.
+const MOST_KEPT: usize = 100;
 
 /// How conf is called: its option, the file that it reads, and the one that it writes.
 struct Call {
@@ -103,15 +105,15 @@ impl<'a> OwnConf<'a> {
         });
         let (program, kept, known) = (program.to_owned(), RefCell::default(), kept);
         let conf = OwnConf { shell, kconfig, unknown, environment, program, path, kept };
-        let kept = match known {
-            Some(kept) => kept,
-            None => {
-                conf.make(&tree.dir, arch)?;
-                let files = conf.files(&tree.dir)?;
-                Kept { inputs, files, ..Kept::default() }
-            }
-        };
-        conf.kept.replace(kept);
+        if let Some(known) = known {
+            conf.kept.replace(known);
+            return Ok(conf);
+        }
+        conf.make(&tree.dir, arch)?;
+        let files = conf.files(&tree.dir)?;
+        // One that does not say what it read is asked anew by each run.
+        let inputs = if files.is_empty() { String::new() } else { inputs };
+        conf.kept.replace(Kept { inputs, files, ..Kept::default() });
         conf.write_kept()?;
         Ok(conf)
     }
@@ -162,7 +164,7 @@ impl<'a> OwnConf<'a> {
             conf.env_remove(name);
         }
         conf.current_dir(folder).envs(self.environment.variables()).envs(own.iter().copied());
-        let called = self.shell.run(conf, DEADLINE)?;
+        let called = self.shell.run(conf, PATIENCE)?;
         ensure!(called.success(), "conf {option}: {}: {}", called.how(), called.last_lines(8));
         Ok(())
     }
@@ -184,20 +186,23 @@ impl<'a> OwnConf<'a> {
         let path = folder.join(writes);
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
-        self.kept.borrow_mut().written.insert(name, text.clone());
-        self.write_kept()?;
+        self.keep(name, text.clone())?;
         Ok(text)
     }
 
+    /// Each edit of a list asks for something else: what grows too long begins anew.
+    fn keep(&self, name: String, text: String) -> Result<()> {
+        let mut kept = self.kept.borrow_mut();
+        if kept.written.len() >= MOST_KEPT {
+            kept.written.clear();
+        }
+        kept.written.insert(name, text);
+        drop(kept);
+        self.write_kept()
+    }
+
     fn write_kept(&self) -> Result<()> {
-        let write = || -> Result<()> {
-            let folder = self.path.parent().context("it has no folder")?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&file, &*self.kept.borrow())?;
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("failed to write {}", self.path))
+        files::replace(&self.path, &serde_json::to_vec(&*self.kept.borrow())?)
     }
 
     /// # Errors

@@ -168,6 +168,23 @@ impl<'a> Side<'a> {
         self.asked.get(name).is_some_and(|asked| same(value, &asked.value))
     }
 
+    /// Options of these names that are off because `allnoconfig` answers n to every prompt, and the value
+    /// that each would have by default.
+    pub(crate) fn off_unasked(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let Ground { kconfig, .. } = self.ground;
+        let text = self.config.dot_config();
+        let is_open = |symbol: &str| is_meant(symbol) && !self.asked.contains_key(symbol);
+        let given = lines(&text).filter(|(_, symbol, value)| *value != "n" || !is_open(symbol));
+        let given: String =
+            given.map(|(_, symbol, value)| format!("CONFIG_{symbol}={value}\n")).collect();
+        let (mut config, _) = Config::resolve(&kconfig.model, Mode::OldDefault, Some(&given));
+        let mut by_default = set_by(&config.dot_config());
+        by_default.retain(|symbol, _| {
+            is_open(symbol) && kconfig.asks(symbol) && !self.values.contains_key(symbol)
+        });
+        by_default.into_iter().collect()
+    }
+
     /// What keeps the symbol from having that value.
     pub(super) fn why_not(&mut self, symbol: SymbolId, value: &str) -> Cause {
         cause::of_symbol(self.ground.kconfig, &mut self.config, symbol, value)

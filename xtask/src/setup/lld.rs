@@ -17,9 +17,17 @@ pub(super) struct Linker {
     newest: Option<Lld>,
     /// What the tree wants at least.
     oldest: Option<LldVersion>,
-    /// What a package with a new enough one is called by, beside the distribution's plain one: the 19
-    /// of `lld-19`.
-    offered: Option<u32>,
+    /// The package that would bring a newer one.
+    offered: Option<Offered>,
+}
+
+/// A package of the distribution's whose LLD the tree takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offered {
+    /// `lld`
+    Plain,
+    /// One named by its version, such as `lld-19`.
+    Named(u32),
 }
 
 impl Linker {
@@ -54,27 +62,29 @@ impl Linker {
             (Some(newest), _) if self.is_fine() => {
                 Surveyed { need: need.called(&newest.program), found: true }
             }
-            (_, Some(number)) => {
+            (_, Some(Offered::Named(number))) => {
                 Surveyed { need: need.ending(&format!("-{number}")), found: false }
             }
+            (_, Some(Offered::Plain)) => Surveyed { need, found: false },
             (newest, None) => Surveyed { found: newest.is_some(), need },
         }
     }
 }
 
-/// The newest `lld-N` of apt's, where the plain `lld` is too old.
-fn offered(shell: &Shell, oldest: &LldVersion) -> Result<Option<u32>> {
+/// What apt offers: the plain `lld`, or the newest `lld-N` where that is too old.
+fn offered(shell: &Shell, oldest: &LldVersion) -> Result<Option<Offered>> {
     if !on_path(shell, "apt-cache") {
         return Ok(None);
     }
     let quick = Duration::from_secs(60);
     let plain = shell.run(cmd!(shell.sh, "apt-cache policy lld").env("LC_ALL", "C"), quick)?;
     if plain_major(&plain.stdout).is_some_and(|major| major >= oldest.major()) {
-        return Ok(None);
+        return Ok(Some(Offered::Plain));
     }
     let names = "^lld-[0-9]+$";
     let named = shell.run(cmd!(shell.sh, "apt-cache --names-only search {names}"), quick)?;
-    Ok(newest_named(&named.stdout).filter(|number| *number >= oldest.major()))
+    let newest = newest_named(&named.stdout).filter(|number| *number >= oldest.major());
+    Ok(newest.map(Offered::Named))
 }
 
 /// The first number of what `apt-cache policy lld` calls the candidate, behind the epoch.
@@ -106,7 +116,7 @@ mod tests {
         assert_eq!(newest_named(""), None);
     }
 
-    fn surveyed(newest: Option<&str>, oldest: Option<&str>, offered: Option<u32>) -> String {
+    fn surveyed(newest: Option<&str>, oldest: Option<&str>, offered: Option<Offered>) -> String {
         let newest = newest.map(|version| Lld {
             program: "ld.lld-x".to_owned(),
             said: String::new(),
@@ -123,7 +133,10 @@ mod tests {
     fn an_old_one_is_missing_only_where_a_newer_one_is_offered() {
         assert_eq!(surveyed(Some("14.0.6"), None, None), "ld.lld-x lld true");
         assert_eq!(surveyed(Some("14.0.6"), Some("13.0.1"), None), "ld.lld-x lld true");
-        assert_eq!(surveyed(Some("14.0.6"), Some("17.0.1"), Some(19)), "ld.lld-19 lld-19 false");
+        let named = Some(Offered::Named(19));
+        assert_eq!(surveyed(Some("14.0.6"), Some("17.0.1"), named), "ld.lld-19 lld-19 false");
+        let plain = Some(Offered::Plain);
+        assert_eq!(surveyed(Some("14.0.6"), Some("17.0.1"), plain), "ld.lld lld false");
         assert_eq!(surveyed(Some("14.0.6"), Some("17.0.1"), None), "ld.lld lld true");
         assert_eq!(surveyed(None, Some("17.0.1"), None), "ld.lld lld false");
         assert_eq!(surveyed(None, None, None), "ld.lld lld false");

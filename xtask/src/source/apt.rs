@@ -93,15 +93,20 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Lists of this very moment, in a folder of their own.
+    /// Lists of this very moment, in a folder of their own; and what is missing in them where a mirror
+    /// cannot be reached, or vouched for.
     ///
     /// # Errors
-    /// If a mirror cannot be reached, or vouched for.
-    pub(super) fn fresh(shell: &Shell, progress: Progress, dir: &Utf8Path) -> Result<Self> {
+    /// If apt cannot be run, or the user interrupts.
+    pub(super) fn fresh(
+        shell: &Shell,
+        progress: Progress,
+        dir: &Utf8Path,
+    ) -> Result<(Self, Result<()>)> {
         let lists = Lists { options: own_folders(dir)?, of: None };
         let updated = lists.update(shell, progress, "reading fresh package lists".to_owned())?;
-        succeeded(updated, || "failed to read fresh package lists".to_owned())?;
-        Ok(lists)
+        let all = succeeded(updated, || "failed to read fresh package lists".to_owned());
+        Ok((lists, all.map(drop)))
     }
 
     /// Lists of this very moment of one suite on the mirror that this host is configured with.
@@ -143,7 +148,8 @@ impl Lists {
 
     fn update(&self, shell: &Shell, progress: Progress, what: String) -> Result<Finished> {
         let spinner = progress.spinner(what);
-        let options = &self.options;
+        // By default apt takes a mirror that it cannot reach for a warning, and says that all is well.
+        let options = [&self.options[..], &set("APT::Update::Error-Mode=any".to_owned())].concat();
         let done = shell.run(c_locale(cmd!(shell.sh, "apt-get -q {options...} update")), DOWNLOAD);
         spinner.finish_and_clear();
         done

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use vmm_kernel::SourceRecord;
 
 use self::choose::{Choice, Chosen, Supply};
+use super::debian::Package;
 use super::listing::Listing;
 use super::lock::{Lock, Locked};
 use super::patches::Patches;
@@ -163,9 +164,11 @@ impl<'a> FetchPlan<'a> {
         })
     }
 
-    pub(super) fn patch_names(&self) -> Vec<String> {
+    /// Names of the patches that are for the tree, or for one of the version that is known.
+    pub(super) fn patch_names(&self, tree: Option<&Tree>) -> Vec<String> {
         let locked = self.locked.as_ref().map(|locked| locked.version.clone());
-        let version = locked.or_else(|| self.pin.provider.version());
+        let version = tree.map(|tree| tree.version.to_string());
+        let version = version.or(locked).or_else(|| self.pin.provider.version());
         let patches = version.map(|version| self.patches.of_release(&version));
         let names = patches.as_ref().unwrap_or(&self.patches).names();
         names.into_iter().map(str::to_owned).collect()
@@ -189,12 +192,16 @@ impl<'a> FetchPlan<'a> {
             return Ok(None);
         }
         let stored = store::find(self.cache, &self.tree_name(&locked.version))?;
-        let patches = self.patches.of_release(&locked.version).records();
         Ok(stored.filter(|stored| {
             stored.record.sha256 == locked.sha256
                 && stored.record.from == locked.from
-                && stored.record.patches == patches
+                && self.is_patched(&stored.record)
         }))
+    }
+
+    /// Whether a tree has the patches that are for its version.
+    fn is_patched(&self, record: &Record) -> bool {
+        record.patches == self.patches.of_release(&record.kernel_version).records()
     }
 
     fn failed(&self) -> String {
@@ -204,11 +211,10 @@ impl<'a> FetchPlan<'a> {
     /// A tree that is there although the lock does not name it, such as after a change of branch.
     fn reusable(&self, choice: &Choice, store: &Store<'_>) -> Result<Option<Stored>> {
         let stored = store::find(store.dir(), &self.tree_name(&choice.version))?;
-        let patches = self.patches.of_release(&choice.version).records();
         let wanted = self.pin.provider.sha256().or(self.locked_sha256(&choice.version));
         Ok(stored.filter(|stored| {
             stored.record.from == self.pin.from()
-                && stored.record.patches == patches
+                && self.is_patched(&stored.record)
                 && wanted.is_none_or(|sha256| sha256 == stored.record.sha256)
         }))
     }
@@ -230,15 +236,26 @@ impl<'a> FetchPlan<'a> {
         let version = &choice.version;
         let archive = match (&self.pin.provider, &choice.supply) {
             (Provider::Debian(package), Supply::Apt(offer)) => {
-                debian::obtain(shell, progress, package, version, offer, scratch)
+                let by_apt = debian::obtain(shell, progress, package, version, offer, scratch);
+                match (by_apt, self.locked_sha256(version)) {
+                    // apt's lists may name a version that its mirror has replaced.
+                    (Err(error), Some(_)) => {
+                        shell.check_interrupt()?;
+                        let why = format!("{error:#}");
+                        progress.say(format!("{why}: asking {}", self.snapshot));
+                        self.fetch_snapshot(
+                            shell,
+                            progress,
+                            store,
+                            (package, version, &why),
+                            scratch,
+                        )
+                    }
+                    (by_apt, _) => by_apt,
+                }
             }
             (Provider::Debian(package), Supply::Snapshot { why }) => {
-                let sha256 = self.locked_sha256(version).unwrap_or_default();
-                let wanted =
-                    snapshot::Wanted { package, version, sha256, said_by: self.lock.path() };
-                snapshot::obtain(shell, progress, &self.snapshot, wanted, store.dir(), scratch)
-                    .with_context(|| why.clone())
-                    .hint(|| "without --locked, what can be had here is taken and recorded")
+                self.fetch_snapshot(shell, progress, store, (package, version, why), scratch)
             }
             (Provider::KernelOrg { mirror, .. }, Supply::Release(listed)) => {
                 kernel_org::obtain(shell, progress, mirror, listed, store.dir())
@@ -252,6 +269,25 @@ impl<'a> FetchPlan<'a> {
             (Provider::Git(revision), _) => git::obtain(shell, progress, revision, scratch),
         };
         archive.with_context(|| self.failed())
+    }
+
+    /// The locked version from Debian's archive; `why` its mirrors were not enough.
+    fn fetch_snapshot(
+        &self,
+        shell: &Shell,
+        progress: Progress,
+        store: &Store<'_>,
+        (package, version, why): (&Package, &str, &str),
+        scratch: &Utf8Path,
+    ) -> Result<Archive> {
+        let sha256 = self.locked_sha256(version).unwrap_or_default();
+        let wanted = snapshot::Wanted { package, version, sha256, said_by: self.lock.path() };
+        snapshot::obtain(shell, progress, &self.snapshot, wanted, store.dir(), scratch)
+            .with_context(|| why.to_owned())
+            .hint(|| {
+                let name = &self.pin.name;
+                format!("`cargo xtask source fetch --update {name}` takes what the mirrors carry now, and records it")
+            })
     }
 
     /// One version has one content, asked for with --locked or not.
@@ -288,7 +324,10 @@ impl<'a> FetchPlan<'a> {
         let mut listing = listing?;
         let sha256 = archive.sha256.clone().unwrap_or_else(|| listing.sha256());
         self.check_content(&archive.version, &sha256)?;
-        let patches = self.patches.of_release(&archive.version);
+        let patches = match self.patches.is_empty() {
+            true => Patches::default(),
+            false => self.patches.for_tree(&unpacked)?,
+        };
         if !patches.is_empty() {
             patches.apply(shell, progress, &unpacked)?;
             listing = Listing::of_folder(shell, progress, &unpacked)?;

@@ -81,8 +81,9 @@ pub(crate) struct State {
 pub(crate) fn state(sources: &Sources, pin: &Pin, cache: &Utf8Path) -> Result<State> {
     let plan = FetchPlan::new(sources, pin, cache)?;
     let tree = plan.unpacked()?.map(Stored::tree).transpose()?;
-    let patches = plan.patch_names();
-    Ok(State { tree, record: plan.record(), locked: plan.locked, patches })
+    let record = tree.as_ref().map(|tree| tree.record.clone()).or_else(|| plan.record());
+    let patches = plan.patch_names(tree.as_ref());
+    Ok(State { tree, record, locked: plan.locked, patches })
 }
 
 /// The tree of a pin, if it is here.

@@ -109,8 +109,12 @@ impl Patches {
 
     /// Each once.
     pub(super) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.files.iter().map(Patch::name).collect();
-        names.dedup();
+        let mut names: Vec<&str> = vec![];
+        for name in self.files.iter().map(Patch::name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         names
     }
 
@@ -126,7 +130,7 @@ impl Patches {
     }
 
     /// Those for a release or package of this version; all, where it is named by something else, such
-    /// as a commit.
+    /// as a commit: only the tree's Makefile says then which are for it.
     pub(super) fn of_release(&self, version: &str) -> Self {
         version.parse().map_or_else(|_| self.clone(), |version| self.of(&version))
     }
@@ -151,13 +155,13 @@ impl Patches {
         &self.files
     }
 
-    /// Applies those for its version to `tree` by the rules of `git apply`: lines may have moved, but nothing is guessed,
-    /// no path leaves the tree, and nothing is written through a symlink.
+    /// Applies all of them to `tree` by the rules of `git apply`: lines may have moved, but nothing is
+    /// guessed, no path leaves the tree, and nothing is written through a symlink.
     ///
     /// # Errors
     /// Naming the first patch that does not apply; `tree` is then of no use any more.
     pub(super) fn apply(&self, shell: &Shell, progress: Progress, tree: &Utf8Path) -> Result<()> {
-        for Patch { path, .. } in &self.for_tree(tree)?.files {
+        for Patch { path, .. } in &self.files {
             progress.say(format!("applying {}", path.file_name().unwrap_or(path.as_str())));
             let done = git_apply(shell, tree, &[], path)?;
             if !done.success() {
@@ -169,7 +173,11 @@ impl Patches {
         seal(tree).hint(|| "a patch made it so: mend or remove that patch")
     }
 
-    fn for_tree(&self, tree: &Utf8Path) -> Result<Self> {
+    /// Those for a tree, by the version in its Makefile.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub(super) fn for_tree(&self, tree: &Utf8Path) -> Result<Self> {
         let path = tree.join("Makefile");
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;

@@ -213,7 +213,8 @@ impl Sources {
     /// What is taken in the place of a pin where this host cannot have its package.
     pub(crate) fn substitute(&self, pin: &Pin) -> Option<Pin> {
         let name = format!("{}{SUBSTITUTE}", pin.name);
-        let found = self.substitutes.iter().find(|other| other.name == name)?;
+        // The file may pin one of that name itself: it counts, as in `pin`.
+        let found = self.with_substitutes().find(|other| other.name == name)?;
         Some(Pin { left_out: pin.left_out.clone(), ..found.clone() })
     }
 
@@ -340,6 +341,11 @@ series = "6.6"
         assert_eq!(sources.substitute(sources.pin(Some("b")).unwrap()), None);
         let names: Vec<_> = sources.with_substitutes().map(|pin| pin.name.as_str()).collect();
         assert_eq!(names[names.len() - 2..], ["a+kernel.org", "g+kernel.org"]);
+        let own = "[source.\"g+kernel.org\"]\nprovider = \"kernel.org\"\nversion = \"7.3.1\"\n";
+        let sources = read(&format!("{text}{own}")).unwrap();
+        let substitute = sources.substitute(sources.pin(Some("g")).unwrap()).unwrap();
+        assert_eq!(substitute.from(), "kernel.org:7.3.1");
+        assert_eq!(&substitute, sources.pin(Some("g+kernel.org")).unwrap());
     }
 
     #[test]

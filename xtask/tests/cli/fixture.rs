@@ -103,8 +103,26 @@ impl Fixture {
     }
 
     pub(super) fn xtask(&self, arguments: &[&str]) -> Command {
+        self.xtask_at(assert_cmd::cargo::cargo_bin!("xtask"), arguments)
+    }
+
+    /// The same by a copy, which no build beside the test replaces.
+    pub(super) fn own_xtask(&self, arguments: &[&str]) -> Command {
+        let program = self.path("own-xtask");
+        if !program.exists() {
+            // A process of its own copies: a file that this one has open for writing, the children that
+            // other tests start have open, too, and nobody could run it.
+            #[expect(clippy::disallowed_methods, reason = "a test types commands")]
+            let mut copy = Command::new("cp");
+            copy.arg(assert_cmd::cargo::cargo_bin!("xtask")).arg(&program);
+            assert!(run(copy).status.success());
+        }
+        self.xtask_at(&program, arguments)
+    }
+
+    fn xtask_at(&self, program: &Path, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "a test types commands")]
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("xtask"));
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path("")).env("NO_COLOR", "1");
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:{}", self.path("foreign-tools").display()));

@@ -1,4 +1,4 @@
-//! Names that a tree keeps for old `.config` files alone, and the symbols that take their values over.
+//! Transitional names, which a tree keeps for old `.config` files only, and the symbols that inherit their values.
 
 use super::fixture::{Fixture, expect};
 
@@ -22,13 +22,29 @@ fn a_line_means_the_heir_and_fix_names_it() {
     fixture.conf("base.conf\n", "CONFIG_NET=y\n# why\nCONFIG_OLD_NAME=y\n");
     let (out, err) = expect(0, fixture.xtask(&[&["resolve"][..], &ON_TREE].concat()));
     assert!(out.contains("CONFIG_NEW_NAME=y") && !out.contains("OLD_NAME"), "{out}");
-    let note = "base.conf:3: OLD_NAME is a name of old .config files alone in this tree: NEW_NAME takes its value";
+    let note = "base.conf:3: OLD_NAME is transitional in this tree, kept for old .config files only: NEW_NAME inherits";
     assert!(err.contains(note), "{err}");
     let fix = [&["check"][..], &ON_TREE, &["--fix", "--yes"]].concat();
     expect(0, fixture.xtask(&fix));
     assert_eq!(fixture.read("fragments/base.conf"), "CONFIG_NET=y\n# why\nCONFIG_NEW_NAME=y\n");
     let (_, err) = expect(0, fixture.xtask(&[&["check"][..], &ON_TREE].concat()));
     assert!(!err.contains("OLD_NAME"), "{err}");
+}
+
+#[test]
+fn each_of_several_heirs_inherits() {
+    let fixture = renaming();
+    let other = "\nconfig OTHER_NAME\n\tbool \"other\"\n\tdefault OLD_NAME\n";
+    fixture.write("tree/Kconfig", &(fixture.read("tree/Kconfig") + other));
+    fixture.write("old", "CONFIG_OLD_NAME=y\n");
+    let raw = ["resolve", "--arch", "x86_64", "--kernel-dir", "tree", "--config", "old"];
+    let (_, err) = expect(0, fixture.xtask(&raw));
+    for heir in ["NEW_NAME", "OTHER_NAME"] {
+        assert!(err.contains(&format!("ask for CONFIG_{heir}=y")), "{err}");
+    }
+    fixture.conf("base.conf\n", "CONFIG_NET=y\nCONFIG_OLD_NAME=y\n");
+    let (out, _) = expect(0, fixture.xtask(&[&["resolve"][..], &ON_TREE].concat()));
+    assert!(out.contains("CONFIG_NEW_NAME=y") && out.contains("CONFIG_OTHER_NAME=y"), "{out}");
 }
 
 #[test]

@@ -17,7 +17,9 @@ use crate::fragment;
 use crate::history::History;
 use crate::lock::Lock;
 use crate::plan::Plan;
-use crate::refresh::{Ahead, Kernel, Outlook, Proposal, changes, entries, newcomers, proposals};
+use crate::refresh::{
+    Ahead, Kernel, Outlook, Proposal, changes, entries, new_options, newcomers, proposals,
+};
 use crate::resolve::{Ground, Kconfig, Kconfigs, On, Resolver, Subject};
 use crate::source::{self, Pin, Sources, Tree, Unfit, try_patches};
 use crate::workspace::Workspace;
@@ -95,6 +97,7 @@ impl<'a> Road<'a> {
         let [old, new] = self.pins;
         let ahead = Ahead {
             changes: changes(&kernels),
+            new_options: new_options(&kernels),
             compared: fields.len() == orders.len(),
             needless_history: self.needless_history(&history, &fields)?,
             patches: try_patches(&ctx.shell, &workspace.work, &self.trees[1], &[new, old])?,
@@ -170,7 +173,7 @@ impl<'a> Road<'a> {
         let more = if file.exists() { entries(proposals) } else { String::new() };
         let amended = history.clone().with(&more)?;
         let foretold = self.rows(fields, &amended, contract);
-        let edits = edits(&foretold, true);
+        let edits = edits(&foretold, true).apply;
         let mut edited = edit::edit(&workspace.root, &edits)?;
         edited.retain(|one| one.before != one.after);
         let mut lines = vec![];

@@ -142,8 +142,9 @@ impl FetchPlan<'_> {
         wanted: Wanted,
     ) -> Result<Offer> {
         let host = package.offered(shell, Lists::default());
-        if let (Ok(offer), Some(locked)) = (&host, &self.locked) {
-            if wanted != Wanted::Newest && offer.is_here(&locked.version) {
+        let recorded = self.locked.as_ref().filter(|_| wanted != Wanted::Newest);
+        if let (Ok(offer), Some(locked)) = (&host, recorded) {
+            if offer.is_here(&locked.version) {
                 return host;
             }
         }
@@ -153,14 +154,21 @@ impl FetchPlan<'_> {
             let lists = Lists::of_suite(shell, progress, suite, &folder)?;
             return package.offered(shell, lists);
         }
-        match Lists::fresh(shell, progress, &folder) {
-            Ok(lists) => package.offered(shell, lists).or(host),
-            Err(error) => {
-                shell.check_interrupt()?;
-                progress.say(format!("{error:#}; going on with this host's package lists"));
-                host
-            }
-        }
+        let fresh = || {
+            let (lists, whole) = Lists::fresh(shell, progress, &folder)?;
+            let offer = package.offered(shell, lists)?;
+            let has_it = match recorded {
+                Some(locked) => offer.has(&locked.version),
+                None => offer.candidate.is_some(),
+            };
+            // Lists without a mirror's say only what there is, not what there is not.
+            if has_it { Ok(offer) } else { whole.map(|()| offer) }
+        };
+        fresh().or_else(|error: anyhow::Error| {
+            shell.check_interrupt()?;
+            progress.say(format!("{error:#}; going on with this host's package lists"));
+            host
+        })
     }
 
     /// The recorded version while it can be had, unless the newest is wanted.

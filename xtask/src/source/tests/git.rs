@@ -127,6 +127,28 @@ fn patches_go_on_top() {
 }
 
 #[test]
+fn patches_for_other_versions_than_the_commits_are_not_recorded() {
+    let place = Place::new();
+    let (_, commit) = repository(&place);
+    pin(&place, &commit);
+    let new = |name: &str| format!("--- /dev/null\n+++ b/arch/{name}\n@@ -0,0 +1 @@\n+x\n");
+    put(&place.conf, "patches/1-new.patch", &new("old"));
+    put(&place.conf, "patches/1-new@7.1.patch", &format!("Since: 7.1\n{}", new("new")));
+    put(&place.conf, "patches/2-later.patch", &format!("Since: 6.13\n{}", new("later")));
+    let pins = std::fs::read_to_string(place.conf.join("sources.toml")).unwrap();
+    put(&place.conf, "sources.toml", &format!("{pins}patches = \"patches\"\n"));
+    let tree = place.fetch(false).unwrap();
+    let [patch] = &tree.record.patches[..] else { panic!("{:?}", tree.record.patches) };
+    assert!(patch.starts_with("1-new.patch@"), "{patch}");
+    // The tree is found again, and is what the lock says.
+    std::fs::remove_dir_all(place.conf.join("../repository")).unwrap();
+    assert_eq!(place.fetch(true).unwrap().record, tree.record);
+    let sources = place.sources();
+    let state = state(&sources, sources.pin(None).unwrap(), &place.cache).unwrap();
+    assert_eq!((state.record.unwrap(), state.patches), (tree.record, vec!["new".to_owned()]));
+}
+
+#[test]
 fn what_is_no_commit_there_is_refused() {
     let place = Place::new();
     let (dir, commit) = repository(&place);

@@ -80,13 +80,14 @@ fn a_patch_is_for_the_releases_that_it_names_and_in_its_newest_form() {
         ("0001-reuse.patch", "Since: 6.13, 6.12.9, 6.1.124\n"),
         ("0002-slub.patch", ""),
         ("0002-slub@10.patch", "Since: 10.0\n"),
-        ("0002-slub@7.patch", "Since: 7.1\n"),
+        ("0002-top.patch", "Since: 99.0\n"),
+        ("0003-slub@7.patch", "Since: 7.1\n"),
     ] {
         put(&folder, name, &format!("Subject: x\n{since}\n--- a/x\n+++ b/x\n Since: 1.0\n"));
     }
     let patches = Patches::read(Some(&folder)).unwrap();
-    assert_eq!(patches.names(), ["reuse", "slub"]);
-    assert_eq!(patches.without(&["slub".to_owned()]).names(), ["reuse"]);
+    assert_eq!(patches.names(), ["reuse", "slub", "top"]);
+    assert_eq!(patches.without(&["slub".to_owned()]).names(), ["reuse", "top"]);
     let records = |patches: Patches| {
         let name = |record: String| record.split_once(".patch@").unwrap().0.to_owned();
         patches.records().into_iter().map(name).collect::<Vec<_>>()
@@ -96,7 +97,7 @@ fn a_patch_is_for_the_releases_that_it_names_and_in_its_newest_form() {
         ("6.12.8", &["0002-slub"]),
         ("6.12.117-1~deb12u1", &["0001-reuse", "0002-slub"]),
         ("6.1.123", &["0002-slub"]),
-        ("7.3.4", &["0001-reuse", "0002-slub@7"]),
+        ("7.3.4", &["0001-reuse", "0003-slub@7"]),
         ("10.1", &["0001-reuse", "0002-slub@10"]),
     ] {
         assert_eq!(records(patches.of_release(version)), expected, "{version}");

@@ -21,6 +21,8 @@ fn host(packages: &[(&str, &str, &str)]) -> Place {
         "{SUITE}case \" $* \" in\n\
          *' indextargets '*) echo 'http://m/|bookworm|main|Debian'; echo 'http://s/|bookworm-security|main|Debian';;\n\
          *' update '*) echo \"$mirror $suite\" >> {mirror}/asked\n\
+           [ ! -f {mirror}/away ] || {{ echo \"W: Failed to fetch $mirror\" >&2\n\
+             case \" $* \" in *' APT::Update::Error-Mode=any '*) echo \"E: Failed to fetch $mirror\" >&2; exit 100;; *) exit;; esac; }}\n\
            [ -d {mirror}/$suite ] || {{ echo \"E: The repository '$mirror $suite Release' does not have a Release file.\" >&2; exit 100; }};;\n\
          *' download '*) echo ${{word#*=}} > ${{word%%=*}}.deb;;\n\
          esac"
@@ -89,4 +91,16 @@ fn what_a_mirror_does_not_carry_is_said_plainly() {
     assert!(error.contains(expected), "{error}");
     assert!(hint.contains("--source p+kernel.org takes kernel.org:7.9.x; or"), "{hint}");
     assert!(place.cached().is_empty());
+}
+
+#[test]
+fn a_mirror_that_is_away_does_not_count_as_one_that_lacks_the_package() {
+    let place = host(&[("trixie-backports", "linux-source-7.3", "7.3.4-1")]);
+    put(&place.conf, "../mirror/away", "");
+    pin(&place, "linux-source-7.3", "trixie-backports");
+    let error = place.fetch(false).unwrap_err();
+    assert!(!super::super::NotCarried::is_cause_of(&error));
+    let error = format!("{error:#}");
+    assert!(error.contains("failed to read the package list of suite trixie-backports"), "{error}");
+    assert!(error.contains("Failed to fetch http://m"), "{error}");
 }

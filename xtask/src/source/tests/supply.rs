@@ -74,6 +74,24 @@ fn a_locked_version_comes_from_the_archive_of_all_versions() {
 }
 
 #[test]
+fn a_locked_version_that_lists_still_name_comes_from_there_too() {
+    let tarball = Tar::linux("6.12.7").xz();
+    let server = archive(deb("./usr/src/linux-source-6.12.tar.xz", &tarball, ".xz"), vec![]);
+    for is_locked in [true, false] {
+        let place = locked(&server, &tarball);
+        let bin = place.conf.join("../bin");
+        let lists = "case \" $* \" in *' madison '*) echo 'linux-source-6.12 | 6.12.7-1~deb12u1+x | http://h/ x/main amd64 Packages';; esac";
+        let mirror =
+            "case \" $* \" in *' download '*) echo 'E: 404  Not Found' >&2; exit 100;; esac";
+        for (program, text) in [("apt-cache", lists), ("apt-get", mirror), ("dpkg-deb", "")] {
+            super::debian::script(&bin, program, text);
+        }
+        place.shell.sh.set_var("PATH", &bin);
+        assert_eq!(place.fetch(is_locked).unwrap().record.version, "6.12.7-1~deb12u1+x");
+    }
+}
+
+#[test]
 fn a_download_from_it_is_taken_up_by_the_next_run() {
     let tarball = Tar::linux("6.12.7").xz();
     let deb = deb("./usr/src/linux-source-6.12.tar.xz", &tarball, ".xz");
