@@ -38,7 +38,7 @@ fn each_of_several_heirs_inherits() {
     fixture.write("tree/Kconfig", &(fixture.read("tree/Kconfig") + other));
     fixture.write("old", "CONFIG_OLD_NAME=y\n");
     let raw = ["resolve", "--arch", "x86_64", "--kernel-dir", "tree", "--config", "old"];
-    let (_, err) = expect(0, fixture.xtask(&raw));
+    let (_, err) = expect(1, fixture.xtask(&raw));
     for heir in ["NEW_NAME", "OTHER_NAME"] {
         assert!(err.contains(&format!("ask for CONFIG_{heir}=y")), "{err}");
     }
