@@ -10,7 +10,7 @@ use vmm_kernel::FileRecord;
 
 use crate::diag::{BadInput, BadInputs, Hint};
 use crate::hash;
-use crate::plan::Target;
+use crate::plan::{Goes, Request, Target, plan};
 use crate::workspace::Workspace;
 
 /// What of the conf dir translates fragments for older trees.
@@ -188,6 +188,36 @@ pub(crate) fn read_alone(workspace: &Workspace, path: &Utf8Path) -> Result<Vec<A
     Ok(read_layer(workspace, folder, &[Utf8PathBuf::from(name)])?.0)
 }
 
+/// The kernels of a conf dir that a fragment, as people are shown it, is of; without those named.
+///
+/// # Errors
+/// If the conf dir's kernels cannot be planned.
+pub(crate) fn kernels_with(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    path: &Utf8Path,
+    without: &[String],
+) -> Result<Vec<String>> {
+    let all = Request {
+        all: true,
+        conf_dir: Some(conf_dir.to_owned()),
+        goes: Goes::Nowhere,
+        ..Request::default()
+    };
+    let all = plan(workspace, &all)?;
+    let others = all.variants().into_iter().map(|targets| targets[0]);
+    let mut found = vec![];
+    for other in others.filter(|other| !without.contains(&other.variant())) {
+        // A list that is not there, or not to be read, is for `check` to tell of.
+        let Ok(requested) = read(workspace, conf_dir, other) else { continue };
+        let shown = |name: &Utf8PathBuf| workspace.shown(&conf_dir.join(name)) == path;
+        if requested.fragments.iter().any(shown) {
+            found.push(other.variant());
+        }
+    }
+    Ok(found)
+}
+
 fn list_files(conf_dir: &Utf8Path, name: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let list = conf_dir.join(name);
     let text = read_file(&list)
@@ -271,7 +301,11 @@ pub(crate) fn parse_fragment(path: &Utf8Path, text: &str) -> Result<Vec<Assignme
 
 const EXPECTED: &str = "expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment";
 
-fn parse_line(line: &str) -> Result<Option<(&str, &str)>, String> {
+/// What one line asks for.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_line(line: &str) -> Result<Option<(&str, &str)>, String> {
     if let Some(comment) = line.strip_prefix('#') {
         let unset =
             comment.strip_prefix(" CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"));

@@ -19,6 +19,7 @@ mod cli {
     mod launcher;
     mod llvm;
     mod measure;
+    mod mend;
     mod minimize;
     mod newer;
     mod own_vmm;

@@ -1,6 +1,5 @@
 //! What a run says on the way: what it chose, what came of the requested symbols, what it made.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -15,12 +14,12 @@ use vmm_kernel::Choice;
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
 use super::{BadInput, style};
-use crate::edit::{Edit, Edited};
+use crate::edit::Edited;
 use crate::fragment::{Place, config_line};
 use crate::history::Past;
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Lost, Mended, Needless, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Lost, Needless, Note, Resolved};
 use crate::source::KernelVersion;
 use crate::toolchain::Toolchain;
 
@@ -175,31 +174,6 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
         Past::WentWith(version) => format!("{place}: {symbol} is left out, it went with {version}"),
         Past::LeftByTools { needs, cost } => {
             format!("{place}: {symbol} is not set, since these tools lack {needs}: {cost}")
-        }
-    }
-}
-
-/// Says which lines make wanted symbols come out.
-pub(crate) fn tell_mended<'a>(
-    progress: Progress,
-    all: impl Iterator<Item = &'a Mended>,
-    diff_follows: bool,
-) {
-    let mut told = BTreeSet::new();
-    for Mended { symbol, wanted, edits } in all {
-        let line = config_line(symbol, wanted);
-        let text = match edits {
-            None => format!("{line}: no lines were found that make it come out"),
-            Some(edits) if edits.is_empty() => format!("{line}: nothing more is needed"),
-            Some(_) if diff_follows => continue,
-            Some(edits) => {
-                let edit = |edit: &Edit| format!("\n  {} ({})", edit.text, edit.at.path);
-                let lines: String = edits.iter().map(edit).collect();
-                format!("{line} comes out with{lines}")
-            }
-        };
-        if told.insert(text.clone()) {
-            progress.say(text);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a request did not come out: what the engine found, with names and lines in place of numbers.
 
-use kconfig::{Config, SymbolId, Type};
+use kconfig::{Config, SymbolId, Tristate, Type};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
@@ -112,6 +112,18 @@ pub(crate) struct Blocker {
     pub expression: String,
     pub value: String,
     pub line: Quote,
+    /// The symbols in it that a command of the tree gives their values, when it is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_command: Vec<ByCommand>,
+}
+
+/// A symbol that tells of the tools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ByCommand {
+    pub symbol: String,
+    pub value: String,
+    /// The default with the command.
+    pub line: Quote,
 }
 
 /// What the engine says of a symbol that is not as asked.
@@ -139,7 +151,7 @@ pub(super) fn of_symbol(
         },
         Some(kconfig::Cause::NoPrompt { selected_by, defaults }) => Cause::NoPrompt {
             definition: definition(),
-            selected_by: selectors(kconfig, &selected_by),
+            selected_by: selectors(kconfig, &likely(kconfig, config, selected_by)),
             defaults: defaults
                 .iter()
                 .map(|default| Default {
@@ -166,13 +178,56 @@ pub(super) fn of_symbol(
     }
 }
 
+/// Those that can be on here, if there are any: first those for which a line is enough.
+fn likely(
+    kconfig: &Kconfig,
+    config: &mut Config<'_>,
+    all: Vec<kconfig::Selector>,
+) -> Vec<kconfig::Selector> {
+    let (mut possible, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| kconfig.is_possible(one.symbol));
+    let mut needs_more = |one: &kconfig::Selector| {
+        let prompts = &kconfig.model[one.symbol].prompts;
+        prompts.iter().all(|prompt| config.expr(prompt.condition) == Tristate::N)
+    };
+    possible.sort_by_cached_key(|one| needs_more(one));
+    if possible.is_empty() { others } else { possible }
+}
+
 fn blockers(kconfig: &Kconfig, config: &mut Config<'_>, all: &[kconfig::Blocker]) -> Vec<Blocker> {
     let blocker = |blocker: &kconfig::Blocker| Blocker {
         expression: with_values(kconfig, config, blocker.part),
         value: blocker.value.to_string(),
         line: kconfig.quote(blocker.location),
+        by_command: by_command(kconfig, config, blocker.part),
     };
     all.iter().map(blocker).collect()
+}
+
+/// The symbols of an expression whose values commands give: none of them can be set.
+fn by_command(kconfig: &Kconfig, config: &mut Config<'_>, part: kconfig::ExprId) -> Vec<ByCommand> {
+    let model = &kconfig.model;
+    let mut found: Vec<ByCommand> = vec![];
+    for symbol in model.symbols_in(part) {
+        let known = &model[symbol];
+        let lines = known.defaults.iter().map(|default| kconfig.quote(default.location));
+        let mut lines = lines.filter(|line| runs_command(&line.text));
+        let line = if known.prompts.is_empty() { lines.next() } else { None };
+        if let Some(line) = line.filter(|_| found.iter().all(|one| *one.symbol != *known.name)) {
+            let value = config.value(symbol).as_str().to_owned();
+            found.push(ByCommand { symbol: known.name.to_string(), value, line });
+        }
+    }
+    found
+}
+
+/// A line that calls one of the macros that ask tools (`scripts/Kconfig.include`), and does not just expand
+/// a variable.
+fn runs_command(line: &str) -> bool {
+    line.split("$(").skip(1).any(|call| {
+        let name = call.find([',', ')']).map(|end| &call[end..]);
+        name.is_some_and(|rest| rest.starts_with(','))
+    })
 }
 
 /// An expression with the value of each of its symbols behind it.
@@ -184,7 +239,7 @@ pub(crate) fn with_values(
     kconfig::expression_text(&kconfig.model, expr, &mut |symbol| {
         let known = &kconfig.model[symbol];
         match known.kind {
-            _ if known.is_const => known.name.to_string(),
+            _ if known.is_const || kconfig.model.is_number(symbol) => known.name.to_string(),
             Type::Unknown => format!("{} [undefined]", known.name),
             _ => format!("{} [={}]", known.name, config.value(symbol).as_str()),
         }

@@ -82,7 +82,12 @@ pub(crate) fn reverse(
         let again = again.filter(|one| one.same && one.counts == assignment.place);
         let places =
             std::iter::once(&assignment.place).chain(again.map(|one| &one.assignment.place));
-        edits.extend(places.map(|at| Edit { at: at.clone(), replaces: true, text: text.clone() }));
+        edits.extend(places.map(|at| Edit {
+            at: at.clone(),
+            replaces: true,
+            text: text.clone(),
+            renames: false,
+        }));
     }
     for Line { symbol, value, .. } in found.iter().filter(|line| line.asked.is_none()) {
         let known = kconfig.model.defined(symbol);
@@ -91,7 +96,7 @@ pub(crate) fn reverse(
                 // Behind its neighbour: before it may be the comment that says why it is there.
                 let at = Place { line: beside.line + 1, ..beside };
                 let text = history.newest_line(symbol, value);
-                edits.push(Edit { at, replaces: false, text });
+                edits.push(Edit { at, replaces: false, text, renames: false });
             }
             None => homeless.push(config_line(symbol, value)),
         }

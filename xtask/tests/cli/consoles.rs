@@ -195,7 +195,7 @@ fn more_files(fixture: &Fixture) {
     fixture.write(
         "conf-mend/base.conf",
         "# the network\nCONFIG_NET=y\n\n# devices\n# of a laptop\nCONFIG_WIRELESS=y\n\
-         CONFIG_SPEED=3\n# CONFIG_SERIAL is not set\n",
+         CONFIG_SPEED=3\n",
     );
     fixture.write(&format!("conf-needless/{list}"), "base.conf\nnet.conf\n");
     fixture.write("conf-needless/micro-kernel-aarch64.list", "base.conf\n");
@@ -306,7 +306,7 @@ fn contracts(fixture: &Fixture) {
         fixture.write(&format!("{conf}/micro-kernel-x86_64.list"), "base.conf\n");
         fixture.write(
             &format!("{conf}/base.conf"),
-            "# the network\nCONFIG_NET=y\n\n# CONFIG_SERIAL is not set\nCONFIG_SPEED=3\n",
+            "# the network\nCONFIG_NET=y\n\n# CONFIG_X86_PART is not set\nCONFIG_SPEED=9\n",
         );
         fixture.write(&format!("{conf}/contract.toml"), contract);
     }
