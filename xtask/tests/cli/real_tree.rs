@@ -303,7 +303,7 @@ fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
         ("MODULES", "modules", "mini-x86_64", "module.conf"),
         ("HOTPLUG_PCI_SHPC", "hotplug-bridge", "mini-x86_64", "hotplug.conf"),
         ("SECCOMP", "seccomp", "micro-x86_64", "security.conf"),
-        ("VIRTIO_CONSOLE", "console", "micro-x86_64", "character.conf"),
+        ("VIRTIO_CONSOLE", "console", "micro-x86_64-cloud_hypervisor", "character.conf"),
         ("CGROUP_SCHED", "cpu-limits", "micro-x86_64", "cgroup.conf"),
     ] {
         let young = symbol.ends_with("_V1");
