@@ -17,6 +17,9 @@ pub(crate) struct Edit {
     pub replaces: bool,
     /// Empty where the line is taken out.
     pub text: String,
+    /// The line is about the same thing by another name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub renames: bool,
 }
 
 /// A fragment before and after its edits.
@@ -116,6 +119,7 @@ mod tests {
             at: Place { path: "f.conf".into(), line },
             replaces,
             text: text.to_owned(),
+            renames: false,
         };
         let edits = [
             edit(3, false, "CONFIG_A=y"),

@@ -6,15 +6,18 @@ use std::fmt;
 use anyhow::{Context, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
-use vmm_kernel::FileRecord;
+use vmm_kernel::{Arch, FileRecord};
 
 use crate::diag::{BadInput, BadInputs, Hint};
 use crate::hash;
-use crate::plan::Target;
+use crate::plan::{Goes, OVERLAYS, Request, Target, overlay_names, plan};
 use crate::workspace::Workspace;
 
 /// What of the conf dir translates fragments for older trees.
 pub(crate) const HISTORY: &str = "history.toml";
+
+/// What `kernel --debug` adds on top.
+pub(crate) const DEBUG: &str = "debug.conf";
 
 /// A line of a fragment, as `path:line`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -188,6 +191,36 @@ pub(crate) fn read_alone(workspace: &Workspace, path: &Utf8Path) -> Result<Vec<A
     Ok(read_layer(workspace, folder, &[Utf8PathBuf::from(name)])?.0)
 }
 
+/// The kernels of a conf dir that a fragment, as people are shown it, is of; without those named.
+///
+/// # Errors
+/// If the conf dir's kernels cannot be planned.
+pub(crate) fn kernels_with(
+    workspace: &Workspace,
+    conf_dir: &Utf8Path,
+    path: &Utf8Path,
+    without: &[String],
+) -> Result<Vec<String>> {
+    let all = Request {
+        all: true,
+        conf_dir: Some(conf_dir.to_owned()),
+        goes: Goes::Nowhere,
+        ..Request::default()
+    };
+    let all = plan(workspace, &all)?;
+    let others = all.variants().into_iter().map(|targets| targets[0]);
+    let mut found = vec![];
+    for other in others.filter(|other| !without.contains(&other.variant())) {
+        // A list that is not there, or not to be read, is for `check` to tell of.
+        let Ok(requested) = read(workspace, conf_dir, other) else { continue };
+        let shown = |name: &Utf8PathBuf| workspace.shown(&conf_dir.join(name)) == path;
+        if requested.fragments.iter().any(shown) {
+            found.push(other.variant());
+        }
+    }
+    Ok(found)
+}
+
 fn list_files(conf_dir: &Utf8Path, name: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let list = conf_dir.join(name);
     let text = read_file(&list)
@@ -198,8 +231,33 @@ fn list_files(conf_dir: &Utf8Path, name: &Utf8Path) -> Result<Vec<Utf8PathBuf>> 
 /// `NAME.conf` and `NAME-ARCH.conf`, as far as they exist.
 fn overlay_files(conf_dir: &Utf8Path, target: &Target) -> Vec<Utf8PathBuf> {
     let Some(overlay) = &target.overlay else { return vec![] };
-    let names = [format!("{overlay}.conf"), format!("{overlay}-{}.conf", target.arch)];
-    names.into_iter().map(Utf8PathBuf::from).filter(|name| conf_dir.join(name).is_file()).collect()
+    let names = overlay_names(overlay, target.arch).into_iter();
+    names.filter(|name| conf_dir.join(name).is_file()).collect()
+}
+
+/// Fragments of a conf dir that no list of it names and that are no hypervisor's overlay, relative to it.
+pub(crate) fn unread(workspace: &Workspace, conf_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let files = walkdir::WalkDir::new(conf_dir).max_depth(2).sort_by_file_name();
+    let files = files.into_iter().flatten().filter(|file| file.path().is_file());
+    let path = |file: walkdir::DirEntry| {
+        let path = Utf8PathBuf::from_path_buf(file.into_path()).ok()?;
+        path.strip_prefix(conf_dir).ok().map(Utf8Path::to_owned)
+    };
+    let (lists, others): (Vec<_>, Vec<_>) =
+        files.filter_map(path).partition(|path| path.extension() == Some("list"));
+    let mut read = BTreeSet::from([Utf8PathBuf::from(DEBUG)]);
+    for list in lists.iter().filter(|list| list.components().count() == 1) {
+        let text = std::fs::read_to_string(conf_dir.join(list)).unwrap_or_default();
+        read.extend(parse_list(list, &text, |_| true).unwrap_or_default());
+    }
+    for (name, facts) in &workspace.facts.hypervisor {
+        for &arch in Arch::ALL {
+            let own = Utf8Path::new(OVERLAYS).join(name);
+            read.extend(overlay_names(facts.overlay.get(&arch).unwrap_or(&own), arch));
+        }
+    }
+    let is_fragment = |path: &Utf8PathBuf| path.extension() == Some("conf");
+    others.into_iter().filter(|path| is_fragment(path) && !read.contains(path)).collect()
 }
 
 fn read_layer(
@@ -271,7 +329,11 @@ pub(crate) fn parse_fragment(path: &Utf8Path, text: &str) -> Result<Vec<Assignme
 
 const EXPECTED: &str = "expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment";
 
-fn parse_line(line: &str) -> Result<Option<(&str, &str)>, String> {
+/// What one line asks for.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_line(line: &str) -> Result<Option<(&str, &str)>, String> {
     if let Some(comment) = line.strip_prefix('#') {
         let unset =
             comment.strip_prefix(" CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"));

@@ -5,6 +5,7 @@ mod boot;
 mod cmd;
 mod contract;
 mod diag;
+mod dot_config;
 mod edit;
 mod files;
 mod fragment;

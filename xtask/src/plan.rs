@@ -1,5 +1,5 @@
 //! Workspace and request to targets. Pure but for reading the sandboxer's config files, which the
-//! workspace hands out.
+//! workspace hands out, and for seeing which overlays there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,9 @@ use vmm_kernel::{Arch, Bus, Choice, Hypervisor, ImageFormat, KernelType, Machine
 
 use crate::diag::{BadInput, Hint, did_you_mean};
 use crate::workspace::{SandboxerConfig, Workspace};
+
+/// Where in a conf dir a hypervisor's overlay is, by its name.
+pub(crate) const OVERLAYS: &str = "hypervisor";
 
 /// What was asked for on the command line; empty means left out.
 #[derive(Debug, Clone, Default)]
@@ -188,8 +191,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What was named; else with `all` each hypervisor that can do it, else the default for the
-    /// type, else the workspace's default.
+    /// What was named; else with `all` each hypervisor that can do it, else the workspace's default
+    /// if that can, else the default for the type.
     fn wanted(&self, request: &Request, arch: Arch) -> Vec<Wanted> {
         let facts = &self.workspace.facts;
         let types: Vec<_> = match request.types.as_slice() {
@@ -206,17 +209,22 @@ impl Planner<'_> {
         };
         if request.all && request.hypervisors.is_empty() {
             let each = self.workspace.hypervisors().into_iter().flat_map(each_type);
-            return each.filter(|wanted| self.can(wanted, arch)).collect();
+            let can = |wanted: &Wanted| self.can(&wanted.hypervisor, wanted.kernel_type, arch);
+            return each.filter(can).collect();
         }
         if !request.hypervisors.is_empty() {
             return request.hypervisors.iter().flat_map(|name| each_type(name)).collect();
         }
         let default = |kernel_type: &Option<KernelType>| {
-            let for_type = kernel_type.and_then(|t| facts.default_hypervisor_for.get(&t));
-            let name = for_type.unwrap_or(&facts.default_hypervisor);
-            let reason = match kernel_type {
-                Some(kernel_type) => format!("the default for a {kernel_type} kernel"),
-                None => "the workspace's default".to_owned(),
+            let own = &facts.default_hypervisor;
+            let cannot = kernel_type.filter(|_| !self.can(own, *kernel_type, arch));
+            let other = cannot.and_then(|t| Some((facts.default_hypervisor_for.get(&t)?, t)));
+            let (name, reason) = match other {
+                Some((name, kernel_type)) => (
+                    name,
+                    format!("the default for a {kernel_type} kernel, which {own} cannot boot"),
+                ),
+                None => (own, "the workspace's default".to_owned()),
             };
             let choice = Some(choice("hypervisor", name, reason));
             Wanted { hypervisor: name.clone(), kernel_type: *kernel_type, choice }
@@ -224,9 +232,9 @@ impl Planner<'_> {
         types.iter().map(default).collect()
     }
 
-    fn can(&self, wanted: &Wanted, arch: Arch) -> bool {
-        let facts = self.workspace.facts.hypervisor.get(&wanted.hypervisor);
-        let fits = |machine: &Machine| wanted.kernel_type.is_none_or(|t| t == machine.kernel_type);
+    fn can(&self, hypervisor: &str, kernel_type: Option<KernelType>, arch: Arch) -> bool {
+        let facts = self.workspace.facts.hypervisor.get(hypervisor);
+        let fits = |machine: &Machine| kernel_type.is_none_or(|t| t == machine.kernel_type);
         facts.is_some_and(|facts| facts.machines(arch).any(fits))
     }
 
@@ -266,7 +274,7 @@ impl Planner<'_> {
             bus: machine.bus,
             format,
             list: format!("{}-kernel-{arch}.list", machine.kernel_type).into(),
-            overlay: facts.overlay.get(&arch).cloned(),
+            overlay: overlay(facts, name, arch, &self.plan.conf_dir),
             stage: Utf8PathBuf::new(),
             install: kernel_path.unwrap_or_else(|| facts.kernel_path.clone()),
             config: config.map(|config| config.path),
@@ -279,6 +287,21 @@ impl Planner<'_> {
         let known = self.workspace.hypervisors().join(", ");
         anyhow!("unknown hypervisor `{name}` (known: {known})")
     }
+}
+
+/// What the facts name; else what lies where an overlay belongs.
+fn overlay(facts: &Hypervisor, name: &str, arch: Arch, conf_dir: &Utf8Path) -> Option<Utf8PathBuf> {
+    let named = facts.overlay.get(&arch).cloned();
+    let there = || {
+        let own = Utf8Path::new(OVERLAYS).join(name);
+        overlay_names(&own, arch).iter().any(|file| conf_dir.join(file).is_file()).then_some(own)
+    };
+    named.or_else(there)
+}
+
+/// The fragments that an overlay can have.
+pub(crate) fn overlay_names(overlay: &Utf8Path, arch: Arch) -> [Utf8PathBuf; 2] {
+    [format!("{overlay}.conf"), format!("{overlay}-{arch}.conf")].map(Utf8PathBuf::from)
 }
 
 /// Why this machine is the one that the sandboxer has.

@@ -17,6 +17,12 @@ use crate::shell::Shell;
 /// The package that has one `[[bin]]` for each hypervisor, and its config files.
 const SANDBOXER: &str = "vmm-sandboxer";
 
+/// What cargo says where no folder above has a Cargo.toml.
+const NO_MANIFEST: &str = "could not find `Cargo.toml`";
+
+/// Where a workspace says which toolchain it wants, in the order in which rustup looks.
+const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
+
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     pub root: Utf8PathBuf,
@@ -58,8 +64,13 @@ impl Workspace {
     /// # Errors
     /// If there is no Cargo workspace here, or its guest-kernel metadata does not parse.
     pub(crate) fn read(shell: &Shell) -> Result<Self> {
-        let metadata = metadata(shell, Utf8Path::new("."));
-        Self::from_metadata(&metadata.hint(|| "run this inside a Kuasar workspace")?)
+        let metadata = match metadata(shell, Utf8Path::new(".")) {
+            Err(error) if format!("{error:#}").contains(NO_MANIFEST) => {
+                Err(error).hint(|| "run this inside a Kuasar workspace")?
+            }
+            other => other?,
+        };
+        Self::from_metadata(&metadata)
     }
 
     /// Reads the workspace around a folder.
@@ -120,13 +131,45 @@ impl Workspace {
 }
 
 fn metadata(shell: &Shell, folder: &Utf8Path) -> Result<Metadata> {
-    let command = MetadataCommand::new().no_deps().current_dir(folder).cargo_command();
+    // rustup, through which cargo is called, prints its backtrace where it is asked for one of ours.
+    let command = MetadataCommand::new()
+        .no_deps()
+        .current_dir(folder)
+        .env("RUST_BACKTRACE", "0")
+        .env("RUST_LIB_BACKTRACE", "0")
+        .cargo_command();
     let output = shell.run(command, Duration::from_secs(60))?;
     if !output.success() {
-        return Err(anyhow::anyhow!("{}", output.stderr.trim()))
+        let said = output.stderr.trim();
+        let failed = Err(anyhow::anyhow!("{}", said.strip_prefix("error: ").unwrap_or(said)))
             .context("failed to read the workspace with `cargo metadata`");
+        return match missing_toolchain(said) {
+            Some(name) => failed.hint(|| how_to_get(name, folder)),
+            None => failed,
+        };
     }
     MetadataCommand::parse(&output.stdout).context("failed to read `cargo metadata`")
+}
+
+/// The toolchain that rustup does not have (`override toolchain '…'` before its 1.28).
+fn missing_toolchain(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("toolchain '")?;
+    let (name, rest) = rest.split_once('\'')?;
+    rest.trim_start().starts_with("is not installed").then_some(name)
+}
+
+/// What installs it, and who asks for it.
+fn how_to_get(toolchain: &str, folder: &Utf8Path) -> String {
+    let by = match std::env::var("RUSTUP_TOOLCHAIN") {
+        Ok(_) => Some("the environment variable RUSTUP_TOOLCHAIN".to_owned()),
+        Err(_) => {
+            let here = camino::absolute_utf8(folder).unwrap_or_else(|_| folder.to_owned());
+            let files = here.ancestors().flat_map(|dir| TOOLCHAIN_FILES.map(|name| dir.join(name)));
+            files.filter(|file| file.is_file()).map(|file| file.to_string()).next()
+        }
+    };
+    let by = by.map(|by| format!(", which {by} names")).unwrap_or_default();
+    format!("`rustup toolchain install {toolchain}` installs it{by}")
 }
 
 fn bin_names(package: &Package) -> Vec<String> {

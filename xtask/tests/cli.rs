@@ -17,13 +17,17 @@ mod cli {
     mod fixture;
     mod heirs;
     mod help;
+    mod history;
     mod interrupt;
     mod kept;
     mod launcher;
     mod llvm;
     mod measure;
+    mod mend;
+    mod merged;
     mod minimize;
     mod newer;
+    mod overlays;
     mod own_vmm;
     mod packages;
     mod real_boot;

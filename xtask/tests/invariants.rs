@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The stages, in the order in which data flows; each file belongs to the first name it begins with.
-const STAGES: [&str; 26] = [
+const STAGES: [&str; 27] = [
     "workspace",
     "plan",
     "operand",
     "source",
+    "dot_config",
     "fragment",
     "edit",
     "history",

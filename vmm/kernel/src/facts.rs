@@ -9,9 +9,10 @@ use crate::{Arch, Bus, ImageFormat, KernelType};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GuestKernel {
-    /// The hypervisor that is meant where neither a hypervisor nor a type is named.
+    /// The hypervisor that is meant where none is named, if it boots the type that is.
     pub default_hypervisor: String,
-    /// The hypervisor that is meant where only a type is named.
+    /// The hypervisor that is meant for a type that the default one does not boot, and whose kernel of each
+    /// type a refresh proves.
     pub default_hypervisor_for: BTreeMap<KernelType, String>,
     /// Folders with lists, relative to the workspace root; the first that exists is taken.
     pub conf_dirs: Vec<Utf8PathBuf>,

@@ -24,6 +24,7 @@ mod model;
 mod number;
 mod origin;
 mod parse;
+mod possible;
 mod simplify;
 mod solve;
 mod tristate;
@@ -41,7 +42,8 @@ pub use model::{
     Reverse, Select, Symbol, SymbolId, Type,
 };
 pub use origin::Origin;
-pub use solve::{Lines, mend};
+pub use possible::Possible;
+pub use solve::{Demand, Lines, Mend, mend};
 pub use tristate::Tristate;
 
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,7 @@ mod own;
 pub(crate) mod probe;
 mod qmp;
 mod real;
+mod root;
 mod round;
 mod run;
 mod supply;

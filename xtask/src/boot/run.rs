@@ -13,6 +13,7 @@ use super::console::{CheckResult, Console, Start};
 use super::device::{self, Device};
 use super::host::Host;
 use super::machine::{QMP, Root, Vm};
+use super::root::Given;
 use super::round::{From, RESET, Round, SHUTDOWN, skipped};
 use super::supply::{Files, Goods, Supplies};
 use super::verdict::{End, Verdict};
@@ -122,6 +123,14 @@ impl Boot<'_> {
         let ready = self.make_ready(round, index)?;
         let heard = self.listen(round, &ready, accel, deadline, |_| {})?;
         let Heard { console, errors, flooded, finished, ended } = heard;
+        let request = self.request;
+        let root = match round.from {
+            From::Initramfs { .. } => None,
+            From::Disk(root) => {
+                let appended = request.append.iter().map(String::as_str);
+                Given::parse(std::iter::once(root.options).chain(appended), request.bus)
+            }
+        };
         let killed = finished.timed_out || flooded || console.restarted;
         let failed = !finished.success() && !killed;
         let end = End {
@@ -133,7 +142,7 @@ impl Boot<'_> {
         let verdict = Verdict::judge(&console, &end);
         let shown = round.shown(console.start.is_some(), ended.as_deref());
         Ok(Ran {
-            hint: verdict.hint(&end).map(str::to_owned),
+            hint: verdict.hint(&console, &end, root.as_ref()),
             verdict,
             start: console.start,
             checks: console.checks.into_iter().chain(ready.unable).chain(shown).collect(),

@@ -3,8 +3,10 @@
 use std::fs;
 
 use camino::Utf8Path;
+use vmm_kernel::Bus;
 
 use super::console::Console;
+use super::root::Given;
 use super::verdict::{End, Verdict};
 
 /// The nonce of every console in `tests/data/boot`.
@@ -18,6 +20,11 @@ fn read(text: &str) -> Console {
     console
 }
 
+/// A console that begins with `# OPTIONS` is of a boot from a disk, with these options for the kernel.
+fn root(text: &str) -> Option<Given> {
+    Given::parse(text.lines().next()?.strip_prefix("# "), Bus::Mmio)
+}
+
 /// Every `NAME.console` gives the verdict and the checks of `NAME.json`.
 #[test]
 fn consoles() {
@@ -28,11 +35,12 @@ fn consoles() {
         if path.extension() != Some("console") {
             continue;
         }
-        let console = read(&fs::read_to_string(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        let console = read(&text);
         let got = serde_json::json!({
             "verdict": Verdict::judge(&console, &ENDED),
             "reason": Verdict::judge(&console, &ENDED).to_string(),
-            "hint": Verdict::judge(&console, &ENDED).hint(&ENDED),
+            "hint": Verdict::judge(&console, &ENDED).hint(&console, &ENDED, root(&text).as_ref()),
             "kernel_release": console.start.as_ref().map(|start| &start.kernel_release),
             "checks": console.checks,
         });
@@ -69,12 +77,13 @@ fn ends() {
         errors: vec!["Error loading uncompressed kernel without PVH ELF Note".to_owned()],
         ..ENDED
     };
-    let verdict = Verdict::judge(&read(""), &broken);
+    let silence = read("");
+    let verdict = Verdict::judge(&silence, &broken);
     assert_eq!(
         verdict.to_string(),
         "the VMM failed: exit status 1: Error loading uncompressed kernel without PVH ELF Note"
     );
-    assert!(verdict.hint(&broken).is_some_and(|hint| hint.contains("PVH")));
+    assert!(verdict.hint(&silence, &broken, None).is_some_and(|hint| hint.contains("PVH")));
     let killed = End { failed: Some("killed by signal 9".to_owned()), ..ENDED };
     assert_eq!(judge(PASSED, killed), "the VMM failed: killed by signal 9");
     let flooded = End { flooded: true, ..ENDED };

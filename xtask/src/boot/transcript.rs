@@ -3,8 +3,13 @@
 
 use std::collections::VecDeque;
 
+use super::root;
+
 /// How many lines of the console's end are kept.
 const LAST_LINES: usize = 20;
+
+/// How many lines about the root are kept: a list of partitions is no longer.
+const ROOT_LINES: usize = 64;
 
 /// kernel/panic.c
 const PANIC: &str = "Kernel panic - not syncing: ";
@@ -15,6 +20,8 @@ pub(crate) struct Transcript {
     pub(crate) bytes: u64,
     /// The first panic; the ones that follow come of it.
     pub(crate) panic: Option<String>,
+    /// What the kernel said from the moment it told of its root.
+    pub(crate) root: Vec<String>,
     /// Without the words.
     pub(crate) last: VecDeque<String>,
 }
@@ -22,7 +29,7 @@ pub(crate) struct Transcript {
 impl Transcript {
     pub(crate) fn new(nonce: &str) -> Self {
         let prefix = format!("@probe {nonce} ");
-        Transcript { prefix, bytes: 0, panic: None, last: VecDeque::new() }
+        Transcript { prefix, bytes: 0, panic: None, root: vec![], last: VecDeque::new() }
     }
 
     /// Takes in a line, and gives the word of init's that it holds.
@@ -34,6 +41,12 @@ impl Transcript {
         }
         if let (None, Some(at)) = (&self.panic, line.find(PANIC)) {
             self.panic = Some(line[at + PANIC.len()..].trim_end().to_owned());
+        }
+        let is_of_root = root::begins(line) || !self.root.is_empty();
+        // Two consoles print the same.
+        let is_new = !self.root.iter().any(|earlier| earlier == line);
+        if is_of_root && is_new && self.root.len() < ROOT_LINES {
+            self.root.push(line.to_owned());
         }
         self.remember(line.trim_end());
         None

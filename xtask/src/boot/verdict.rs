@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::console::{Console, Outcome};
+use super::root::Given;
 
 /// How the VMM ended.
 #[derive(Debug, Clone)]
@@ -135,21 +136,46 @@ impl Verdict {
         if failed.is_empty() { Verdict::Passed } else { Verdict::ChecksFailed { checks: failed } }
     }
 
-    /// What most often lies behind it, and what to do.
-    pub(super) fn hint(&self, end: &End) -> Option<&'static str> {
+    /// What most often lies behind it, and what to do; `root` is the disk that the kernel was given
+    /// as its root, if it was given one.
+    pub(super) fn hint(
+        &self,
+        console: &Console,
+        end: &End,
+        root: Option<&Given>,
+    ) -> Option<String> {
+        let told = &console.transcript.root;
         let said = match self {
             Verdict::Panicked { message, .. } => message.clone(),
             Verdict::VmmFailed { .. } => end.errors.join("\n"),
             Verdict::TimedOut { phase: Phase::Nothing, .. }
             | Verdict::Died { phase: Phase::Nothing } => {
-                return Some(SILENT);
+                return Some(SILENT.to_owned());
             }
-            Verdict::TimedOut { phase: Phase::Verdict, .. } => return Some(NO_END),
+            // With `rootwait` there is no panic.
+            Verdict::TimedOut { phase: Phase::Kernel, .. } if !told.is_empty() => {
+                return root.map(|root| root.why_not_mounted(told));
+            }
+            Verdict::TimedOut { phase: Phase::Verdict, .. } => return Some(NO_END.to_owned()),
             _ => return None,
         };
-        CAUSES.iter().find(|(sign, _)| said.contains(sign)).map(|(_, hint)| *hint)
+        if let Some(root) = root {
+            if said.contains(NO_ROOT) {
+                return Some(root.why_not_mounted(told));
+            }
+            if NO_INIT.iter().any(|sign| said.contains(sign)) {
+                return Some(root.why_no_init());
+            }
+        }
+        CAUSES.iter().find(|(sign, _)| said.contains(sign)).map(|(_, hint)| (*hint).to_owned())
     }
 }
+
+/// init/do_mounts.c
+const NO_ROOT: &str = "Unable to mount root fs";
+
+/// init/main.c: without `init=`, and with it.
+const NO_INIT: [&str; 2] = ["No working init found", "Requested init "];
 
 const SILENT: &str = "the image has the wrong format for the machine, or the kernel has no console \
     there (SERIAL_8250_CONSOLE or SERIAL_AMBA_PL011_CONSOLE, VIRTIO_CONSOLE), or too little memory";
@@ -157,15 +183,15 @@ const SILENT: &str = "the image has the wrong format for the machine, or the ker
 const NO_END: &str = "the guest gave its verdict but could not end the machine: powering off takes \
     ACPI on x86_64 (PSCI on aarch64)";
 
-/// Words of the kernel (init/main.c, init/do_mounts.c), of QEMU (hw/i386/x86.c, softmmu/) and of Cloud
+/// Words of a kernel that was given an initramfs, of QEMU (hw/i386/x86.c, softmmu/) and of Cloud
 /// Hypervisor (vmm/src/vm.rs), and what is behind them.
 const CAUSES: &[(&str, &str)] = &[
     (
-        "Unable to mount root fs",
+        NO_ROOT,
         "the kernel did not take the initramfs: it needs BLK_DEV_INITRD and, for a gzip one, RD_GZIP",
     ),
     (
-        "No working init found",
+        NO_INIT[0],
         "the kernel found the initramfs but could not start its /init: it needs BINFMT_ELF",
     ),
     (

@@ -29,7 +29,7 @@ pub(crate) struct TargetArgs {
     /// Kernel type: micro (light VM), mini (standard VM) [default: what the hypervisor's machine boots]
     #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_delimiter = ',', value_parser = parse::<KernelType>, help_heading = "Target")]
     kernel_type: Vec<KernelType>,
-    /// Hypervisor: stratovirt, cloud_hypervisor, qemu, firecracker [default: by type, or the workspace's]
+    /// Hypervisor: stratovirt, cloud_hypervisor, qemu, firecracker [default: the workspace's, or by type]
     #[arg(long, value_delimiter = ',', help_heading = "Target")]
     hypervisor: Vec<String>,
     /// Every hypervisor that boots the type, on every arch that is not left out with --arch

@@ -10,16 +10,18 @@ use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use object::{Architecture, Object as _};
-use vmm_kernel::{Arch, ImageFormat, Manifest, Sniffed};
+use vmm_kernel::{Arch, Manifest};
 
 use crate::boot::{
     AccelChoice, Asked, BootRecord, BootRequest, Checked, Outcome, Started, VmmChoice, boot,
     module, start,
 };
 use crate::cmd::args::TargetArgs;
+use crate::cmd::kernel::wanted;
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Level};
 use crate::diag::{self, Hint};
+use crate::image;
 use crate::lock::Lock;
 use crate::plan::{Target, places, plan};
 use crate::stage;
@@ -242,11 +244,11 @@ fn build_module(
     Ok(Some(place))
 }
 
-/// The image that was given, if it is a kernel that the machine can enter.
-pub(super) fn given(image: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
-    let head = read_head(image).hint(|| "give the path of a kernel image")?;
-    refuse_other_than_kernels(image, &head, target)?;
-    Ok(image.to_owned())
+/// The image that was given, if the target's hypervisor boots it.
+pub(super) fn given(file: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
+    image::readable(file).hint(|| "give the path of a kernel image")?;
+    image::check(file, wanted(target))?;
+    Ok(file.to_owned())
 }
 
 /// The target's staged image, as its manifest has it. How many targets the `kernel` call that made
@@ -255,36 +257,24 @@ pub(super) fn staged(workspace: &Workspace, target: &Target) -> Result<Utf8PathB
     let [alone, among_others] = places(workspace, target);
     let places = [target.stage.clone(), alone, among_others];
     let is_ours = |image: &&Utf8PathBuf| image.exists() && another_targets(image, target).is_none();
-    let image = places.iter().find(is_ours).unwrap_or(&target.stage);
-    let head = read_head(image).hint(|| format!("{} makes it", command(target)))?;
-    if let Some(other) = another_targets(image, target) {
-        return refuse_another_targets(image, target, &other);
+    let file = places.iter().find(is_ours).unwrap_or(&target.stage);
+    image::readable(file).hint(|| format!("{} makes it", command(target)))?;
+    if let Some(other) = another_targets(file, target) {
+        return refuse_another_targets(file, target, &other);
     }
-    refuse_other_than_kernels(image, &head, target)?;
-    let damaged = stage::read_manifest(image).is_some_and(|m| !stage::is_whole(image, &m));
+    image::check(file, wanted(target))?;
+    let damaged = stage::read_manifest(file).is_some_and(|m| !stage::is_whole(file, &m));
     if damaged {
-        return Err(anyhow!("failed to boot {image}: it is not the image its manifest speaks of"))
+        return Err(anyhow!("failed to boot {file}: it is not the image its manifest speaks of"))
             .hint(|| format!("{} stages it again", command(target)));
     }
-    Ok(image.clone())
+    Ok(file.clone())
 }
 
 /// What makes the target's image.
 fn command(target: &Target) -> String {
     let Target { arch, kernel_type, hypervisor, .. } = target;
     format!("`cargo xtask kernel --arch {arch} --type {kernel_type} --hypervisor {hypervisor}`")
-}
-
-/// QEMU starts a machine with whatever it is given, and a file that is no kernel hangs there.
-fn refuse_other_than_kernels(image: &Utf8Path, head: &[u8], target: &Target) -> Result<()> {
-    let sniffed = vmm_kernel::sniff(head);
-    let is_kernel = |sniffed: &Sniffed| ImageFormat::ALL.iter().any(|f| sniffed.may_be(*f));
-    if sniffed.filter(is_kernel).is_some_and(|sniffed| sniffed.arch() == Some(target.arch)) {
-        return Ok(());
-    }
-    let is = sniffed.map_or("a file of no known kind".to_owned(), |sniffed| sniffed.to_string());
-    Err(anyhow!("failed to boot {image} on {}: it is {is}", target.arch))
-        .hint(|| format!("{} makes one", command(target)))
 }
 
 /// One file name serves many targets: the manifest of the staged image, if that is another one's.
@@ -303,15 +293,6 @@ fn refuse_another_targets<T>(image: &Utf8Path, target: &Target, staged: &Manifes
             staged.arch, staged.kernel_type, staged.hypervisor
         )
     })
-}
-
-fn read_head(image: &Utf8Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let mut head = vec![];
-    std::fs::File::open(image)
-        .and_then(|file| file.take(4096).read_to_end(&mut head))
-        .with_context(|| format!("failed to read image {image}"))?;
-    Ok(head)
 }
 
 fn describe(record: &BootRecord) -> String {

@@ -1,26 +1,30 @@
 //! `cargo xtask check`: resolves lists on kernel sources, builds nothing.
 
-use anyhow::{Result, anyhow};
+mod row;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, anyhow};
 use camino::Utf8Path;
 use clap::Args;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use serde::Serialize;
+
+use row::{needless_everywhere, table};
 
 use crate::cmd::args::{SourcesArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::contract::{Contract, Hardening};
 use crate::diag;
-use crate::edit::{self, Edit};
-use crate::fragment::{self, Assignment, Place, Repeated, Requested};
+use crate::edit::{self, Edited};
+use crate::fragment::{self, Assignment, Repeated, Requested, config_line};
 use crate::history::{History, Past};
 use crate::lock::Lock;
 use crate::plan::{Goes, Plan, Request, Target, plan};
 use crate::progress::Progress;
 use crate::resolve::{
-    Breach, Deviation, Ground, Hardened, Kconfigs, Mended, Needless, Note, Resolved, Resolver,
-    Stale, Wanted, breaches, deviations, needless, propose, resolve_translated, stale, translate,
-    unexplained,
+    Deviation, Ground, Hardened, Kconfigs, Mended, Note, Resolved, Resolver, Stale, Wanted, Wishes,
+    breaches_and_wishes, deviations, needless, resolve_translated, stale, translate, unexplained,
+    values,
 };
 use crate::shell::Shell;
 use crate::source::{KernelVersion, Tree};
@@ -39,40 +43,14 @@ pub(crate) struct CheckArgs {
     #[arg(long, conflicts_with_all = ["want", "fix"])]
     hardening: bool,
     /// Say which lines would make this symbol come out, though no fragment asks for it [value: y]
-    #[arg(long, value_name = "SYMBOL[=VALUE]", value_delimiter = ',', help_heading = "Mending")]
-    want: Vec<String>,
+    #[arg(long, value_name = "SYMBOL[=VALUE]", value_delimiter = ',', value_parser = wanted, help_heading = "Mending")]
+    want: Vec<Wanted>,
     /// Show how the fragments have to change for all to come out
     #[arg(long, help_heading = "Mending")]
     fix: bool,
     /// Change them
     #[arg(long, requires = "fix", help_heading = "Mending")]
     yes: bool,
-}
-
-/// What one list came to on one tree.
-#[derive(Debug, Serialize)]
-pub(super) struct Row<'a> {
-    pub(super) kernel: String,
-    linux: String,
-    pub(super) requested: usize,
-    #[serde(flatten)]
-    pub(super) resolved: Resolved,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) mended: Vec<Mended>,
-    /// Requests that change nothing here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    needless: Vec<Needless>,
-    /// What it breaks of the contract.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) breaches: Vec<Breach>,
-    /// Where its requests stand, those that do not count too.
-    #[serde(skip)]
-    places: Vec<Place>,
-    #[serde(skip)]
-    version: KernelVersion,
-    /// Those whose kernel it is.
-    #[serde(skip)]
-    targets: Vec<&'a Target>,
 }
 
 /// What the kernels do without of what is recommended.
@@ -88,24 +66,75 @@ impl CheckArgs {
         let plan = plan(&workspace, &self.target.request_all_by_default()?)?;
         let lock = || Lock::take_for_files(&ctx.shell, ctx.progress, &plan.conf_dir);
         let _lock = self.yes.then(lock).transpose()?;
+        diag::tell_unread(ctx.progress, &workspace, &plan.conf_dir);
         let contract = Contract::read(&workspace, &plan.conf_dir)?;
         let mut rows = self.rows(ctx, &workspace, &plan, &contract)?;
         diag::tell_needless(ctx.progress, &needless_everywhere(&rows));
         if self.hardening {
             return Self::compare(ctx, &workspace, &plan, &rows);
         }
-        let edited = edit::edit(&workspace.root, &edits(&rows, self.fix))?;
-        diag::tell_mended(ctx.progress, rows.iter().flat_map(|row| &row.mended), self.fix);
+        let edits = edits(&rows, self.fix);
+        let edited = edit::edit(&workspace.root, &edits.apply)?;
+        let answer = self.answer(&rows, &edits, &edited);
         if self.fix {
-            diag::tell_edited(ctx.progress, &edited);
+            let judged: Vec<String> = rows.iter().map(|row| row.kernel.clone()).collect();
+            for Edited { path, .. } in &edited {
+                let others = fragment::kernels_with(&workspace, &plan.conf_dir, path, &judged)?;
+                diag::tell_reach(ctx.progress, path, &others);
+            }
         }
+        let mut took = true;
         if self.yes && !edited.is_empty() {
             edit::write(&workspace.root, &edited)?;
             ctx.progress.say("changed; resolving again");
-            rows = self.rows(ctx, &workspace, &plan, &contract)?;
+            (rows, took) = self.judged_again(ctx, &workspace, (&plan, &contract), rows, &edited)?;
         }
-        ctx.print(&rows, |rows| table(rows, &contract))?;
-        Ok(if rows.iter().all(Row::is_fine) { Answer::Yes } else { Answer::No })
+        ctx.print(&rows, |rows| answer + &table(rows, &contract))?;
+        Ok(if took && rows.iter().all(Row::is_fine) { Answer::Yes } else { Answer::No })
+    }
+
+    /// What `--want` and `--fix` asked, in words.
+    fn answer(&self, rows: &[Row<'_>], edits: &Edits, edited: &[Edited]) -> String {
+        let mended: Vec<diag::Answered<'_>> = rows.iter().map(Row::answered).collect();
+        let mut text = diag::mended_text(&mended, self.fix);
+        text += &diag::stays_text(&edits.stays);
+        if self.fix {
+            text.extend(edited.iter().map(diag::diff));
+        }
+        text
+    }
+
+    /// Resolves the changed fragments. If any kernel is worse, they are as they were.
+    fn judged_again<'a>(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        (plan, contract): (&'a Plan, &Contract),
+        before: Vec<Row<'a>>,
+        edited: &[Edited],
+    ) -> Result<(Vec<Row<'a>>, bool)> {
+        let after = match self.rows(ctx, workspace, plan, contract) {
+            Ok(after) => after,
+            Err(error) => {
+                edit::take_back(&workspace.root, edited)?;
+                return Err(error)
+                    .context("the changed fragments cannot be judged, and are as they were");
+            }
+        };
+        let worse: Vec<(String, Vec<String>)> = before
+            .iter()
+            .zip(&after)
+            .map(|(before, after)| {
+                (format!("{} on Linux {}", before.kernel, before.linux), after.worse_than(before))
+            })
+            .filter(|(_, lost)| !lost.is_empty())
+            .collect();
+        if worse.is_empty() {
+            return Ok((after, true));
+        }
+        edit::take_back(&workspace.root, edited)?;
+        diag::tell_taken_back(ctx.progress, &worse);
+        Ok((before, false))
     }
 
     /// Holds each kernel against what is recommended.
@@ -216,16 +245,6 @@ impl CheckArgs {
         Ok(orders)
     }
 
-    /// What `--want` names.
-    fn wanted(&self) -> Vec<Wanted> {
-        let wanted = |word: &String| {
-            let word = word.strip_prefix("CONFIG_").unwrap_or(word);
-            let (symbol, value) = word.split_once('=').unwrap_or((word, "y"));
-            Wanted { symbol: symbol.to_owned(), value: value.to_owned(), in_place_of: None }
-        };
-        self.want.iter().map(wanted).collect()
-    }
-
     fn order<'a>(
         &self,
         ctx: &Context,
@@ -242,10 +261,12 @@ impl CheckArgs {
             None => self.toolchain.find(&ctx.shell, first.arch)?,
         };
         let Requested { assignments, repeated, .. } = requested;
-        let (kernel, wanted, fix) = (first.variant(), self.wanted(), self.fix);
+        let (kernel, wanted, fix) = (first.variant(), self.want.clone(), self.fix);
         Ok(Order { kernel, targets, assignments, repeated, toolchain, wanted, fix })
     }
 }
+
+pub(super) use row::{Edits, Row, edits};
 
 /// What one list asks for.
 pub(super) struct Order<'a> {
@@ -303,11 +324,30 @@ impl<'a> Order<'a> {
         let Ground { kconfig, version, arch, history } = ground;
         let (asked, notes) = translate(kconfig, version, arch, history, assignments);
         let (resolved, mut config) = resolve_translated(ground, &asked, notes);
-        let breaches = breaches(ground, contract, targets, assignments, &resolved.dot_config);
-        let mended = propose(kconfig, history, &asked, &self.wanted(&resolved));
+        let here: Vec<_> = self.wanted.iter().map(|one| (one, one.here(ground))).collect();
+        let named: Vec<Wanted> = here.iter().filter_map(|(_, here)| here.clone().ok()).collect();
+        let missed = self.missed(&resolved);
+        let wishes = Wishes { named: &named, missed: &missed, fix: self.fix };
+        let of_list = (&asked[..], resolved.dot_config.as_str());
+        let (breaches, mut mended) =
+            breaches_and_wishes(ground, contract, targets, of_list, wishes);
+        let unknown = here.into_iter().filter_map(|(one, here)| Some((one, here.err()?)));
+        mended.extend(unknown.map(|(one, cause)| Mended::unknown(one, cause)));
         let needless =
             needless(kconfig, (&mut config, &resolved.dot_config), &asked, &self.repeated);
-        Row { breaches, mended, needless, ..self.bare_row(version, resolved) }
+        let set = values(&resolved.dot_config);
+        let came_out = |one: &&Assignment| {
+            set.get(one.symbol.as_str()).copied().unwrap_or("n") == one.value
+                && named.iter().all(|named| named.symbol != one.symbol)
+        };
+        let came_out = asked.iter().filter(came_out);
+        let came_out = came_out.map(|one| (one.symbol.clone(), one.value.clone())).collect();
+        let by_name = |one: &&Assignment| {
+            kconfig.asks(&one.symbol) && history.newest_line(&one.symbol, &one.value) == one.line()
+        };
+        let names = assignments.iter().filter(by_name).map(|one| one.place.clone()).collect();
+        let row = self.bare_row(version, resolved);
+        Row { breaches, mended, needless, came_out, names, ..row }
     }
 
     /// Without all that takes an understanding of the tree.
@@ -329,6 +369,8 @@ impl<'a> Order<'a> {
             places,
             version,
             targets,
+            came_out: vec![],
+            names: BTreeSet::new(),
         }
     }
 
@@ -341,82 +383,19 @@ impl<'a> Order<'a> {
         Some(Wanted { symbol: heir.clone(), value: line.value.clone(), in_place_of })
     }
 
-    /// With what did not come out, and what another name took over, if that is to be mended.
-    fn wanted(&self, resolved: &Resolved) -> Vec<Wanted> {
+    /// What did not come out, and what another name took over, if that is to be mended.
+    fn missed(&self, resolved: &Resolved) -> Vec<Wanted> {
         let missed = resolved.findings.iter().filter(|_| self.fix).filter_map(Wanted::of);
         let renamed = resolved.notes.iter().filter(|_| self.fix);
         let renamed = renamed.filter_map(|note| self.inherited(resolved, note));
-        self.wanted.iter().cloned().chain(missed).chain(renamed).collect()
+        missed.chain(renamed).collect()
     }
 }
 
-impl Row<'_> {
-    fn tell(&self, ctx: &Context) {
-        let Row { kernel, version, requested, resolved, breaches, .. } = self;
-        ctx.progress.step(format_args!("resolving {kernel} on Linux {version}"));
-        diag::tell_resolved(ctx.progress, kernel, version, *requested, resolved);
-        diag::tell_breaches(ctx.progress, kernel, version, breaches);
-    }
-
-    /// All is as asked, the contract is kept, and there is a way to what is wanted.
-    pub(super) fn is_fine(&self) -> bool {
-        self.resolved.findings.is_empty()
-            && self.refused().next().is_none()
-            && self.mended.iter().all(|one| one.edits.is_some())
-    }
-
-    fn hardened(&self) -> Hardened<'_> {
-        let Row { kernel, version, targets, resolved, .. } = self;
-        Hardened { kernel, version, targets, dot_config: &resolved.dot_config }
-    }
-
-    fn refused(&self) -> impl Iterator<Item = &Breach> {
-        self.breaches.iter().filter(|breach| breach.is_refused())
-    }
-}
-
-/// Those of all rows, and with `fix` what mends the contract. One line is enough for a symbol,
-/// however many want it.
-pub(super) fn edits(rows: &[Row<'_>], fix: bool) -> Vec<Edit> {
-    let mended = rows.iter().flat_map(|row| &row.mended).filter_map(|one| one.edits.as_ref());
-    let kept = rows.iter().filter(|_| fix).flat_map(Row::refused);
-    let kept = kept.filter_map(|breach| breach.mended_by.as_ref());
-    let mut edits: Vec<Edit> = vec![];
-    for edit in mended.chain(kept).flatten() {
-        let same = |known: &Edit| known.text == edit.text && known.at.path == edit.at.path;
-        if !edits.iter().any(same) {
-            edits.push(edit.clone());
-        }
-    }
-    edits
-}
-
-/// Lines that change nothing in any kernel that asks for them, with how many those are.
-fn needless_everywhere<'r>(rows: &'r [Row<'_>]) -> Vec<(&'r Needless, usize)> {
-    let mut found: Vec<(&'r Needless, usize)> = vec![];
-    for one in rows.iter().flat_map(|row| &row.needless) {
-        let asking = rows.iter().filter(|row| row.places.contains(&one.place)).count();
-        let all = rows.iter().flat_map(|row| &row.needless);
-        let needless = all.filter(|other| other.place == one.place).count();
-        if needless == asking && found.iter().all(|(known, _)| known.place != one.place) {
-            found.push((one, asking));
-        }
-    }
-    found
-}
-
-fn table(rows: &[Row<'_>], contract: &Contract) -> String {
-    let columns = if contract.is_empty() { 5 } else { 6 };
-    let header = ["KERNEL", "LINUX", "REQUESTED", "TRANSLATED", "MISSING", "BROKEN"];
-    let mut table = Table::new();
-    table.load_preset(NOTHING);
-    table.set_header(&header[..columns]);
-    for row in rows {
-        let Resolved { notes, findings, .. } = &row.resolved;
-        let counts = [row.requested, notes.len(), findings.len(), row.refused().count()];
-        let names = [row.kernel.clone(), row.linux.clone()].into_iter();
-        let counts = counts.into_iter().map(|count| count.to_string());
-        table.add_row(names.chain(counts).take(columns));
-    }
-    table.trim_fmt()
+/// A symbol that `--want` names, with or without `CONFIG_`.
+fn wanted(word: &str) -> Result<Wanted, String> {
+    let word = word.strip_prefix("CONFIG_").unwrap_or(word);
+    let (symbol, value) = word.split_once('=').unwrap_or((word, "y"));
+    fragment::parse_line(&config_line(symbol, value))?;
+    Ok(Wanted { symbol: symbol.to_owned(), value: value.to_owned(), in_place_of: None })
 }

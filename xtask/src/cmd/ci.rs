@@ -99,7 +99,7 @@ const STEPS: [Step; 19] = [
     Step {
         name: "boot",
         what: "both boot, and no check fails in the guest",
-        run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64"),
+        run: |ci| ci.xtask("boot --type micro --arch x86_64,aarch64 --hypervisor stratovirt"),
     },
     Step {
         name: "boot-failures",
@@ -109,7 +109,7 @@ const STEPS: [Step; 19] = [
     Step {
         name: "measure",
         what: "no figure of theirs is past its budget",
-        run: |ci| ci.measure("--type micro --arch x86_64,aarch64"),
+        run: |ci| ci.measure("--type micro --arch x86_64,aarch64 --hypervisor stratovirt"),
     },
     Step { name: "mini", what: "the same for mini on x86_64", run: |ci| ci.mini() },
     Step {
@@ -124,7 +124,7 @@ const STEPS: [Step; 19] = [
     },
 ];
 
-const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64";
+const MICRO_KERNELS: &str = "kernel --type micro --arch x86_64,aarch64 --hypervisor stratovirt";
 
 const MINI: &str = "--type mini --arch x86_64";
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vmm_kernel::{Arch, Choice, KernelType};
@@ -10,6 +10,7 @@ use vmm_kernel::{Arch, Choice, KernelType};
 use crate::cmd::args::{SourceArgs, ToolchainArgs, parse};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint};
+use crate::dot_config;
 use crate::fragment::{self, Assignment};
 use crate::history::History;
 use crate::operand::{Found, Names, Operand, Words, labels};
@@ -25,7 +26,7 @@ A and B are, in the order in which they are looked for:
   6.1                           a pinned source: the target that the flags name, on that tree
   DIR                           a kernel tree of your own: the same on that one
   FILE.list                     a list, without any hypervisor's overlay
-  FILE                          any other file: a .config
+  FILE                          any other file: a whole .config; `resolve` makes one of a defconfig
 ./NAME is always a path. A tree is compared with a tree; everything else is resolved on the one that
 --kernel-dir or --source names. Two .config files are compared as texts unless one of these is given.
 
@@ -44,7 +45,7 @@ pub(crate) struct DiffArgs {
     /// Kernel type: micro, mini [default: what the hypervisor's machine boots]
     #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_parser = parse::<KernelType>, help_heading = "Target")]
     kernel_type: Option<KernelType>,
-    /// Hypervisor [default: by type, or the workspace's]
+    /// Hypervisor [default: the workspace's, or by type]
     #[arg(long, help_heading = "Target")]
     hypervisor: Option<String>,
     /// Folder with the lists and fragments [default: the workspace's]
@@ -89,7 +90,14 @@ impl DiffArgs {
         let labels = labels((&self.a, &a), (&self.b, &b));
         let mut compared = match (&a, &b) {
             (Operand::DotConfig(a), Operand::DotConfig(b)) if !self.source.is_given() => {
-                let differences = diff_texts((a, &read(a)?), (b, &read(b)?));
+                let texts = (dot_config::read(a)?, dot_config::read(b)?);
+                match [&texts.0, &texts.1].map(|text| dot_config::is_whole(text)) {
+                    [true, false] => return refuse_part(b, &texts.1),
+                    [false, true] => return refuse_part(a, &texts.0),
+                    // Two of a kind.
+                    _ => {}
+                }
+                let differences = diff_texts((a, &texts.0), (b, &texts.1));
                 Compared { a: Subject::named(&self.a), b: Subject::named(&self.b), differences }
             }
             _ => {
@@ -156,9 +164,14 @@ impl DiffArgs {
                 Asks { what, arch: self.arch_or(arch)?, kernel, history, choices: vec![] }
             }
             Operand::DotConfig(path) => {
-                let text = read(&path)?;
-                let (arch, history) =
-                    (self.arch_or(arch_of(&text))?, History::read(workspace, conf_dir)?);
+                let text = dot_config::read(&path)?;
+                if !dot_config::is_whole(&text) {
+                    return refuse_part(&path, &text);
+                }
+                let (arch, history) = (
+                    self.arch_or(dot_config::arch_of(&text))?,
+                    History::read(workspace, conf_dir)?,
+                );
                 let what = What::DotConfig(path, text);
                 Asks { what, arch, kernel: None, history, choices: vec![] }
             }
@@ -242,27 +255,23 @@ impl Input {
     }
 }
 
+/// What a defconfig or a fragment does not say is no difference.
+fn refuse_part<T>(path: &Utf8Path, text: &str) -> Result<T> {
+    let set = dot_config::lines(text).count();
+    let message = format!(
+        "failed to compare {path}: it is no whole .config, but a defconfig or a fragment, whose lines \
+         ({set}) say nothing of the other symbols"
+    );
+    let refuse = || -> Result<T> { bail!(message) };
+    refuse().hint(|| {
+        format!(
+            "`cargo xtask resolve --mode defconfig --config {path} -o whole.config` makes a whole one of a defconfig; \
+             without --mode, of a fragment on top of allnoconfig"
+        )
+    })
+}
+
 pub(super) fn look(path: &Utf8Path) -> Option<Found> {
     let meta = path.metadata().ok()?;
     Some(if meta.is_dir() { Found::Folder } else { Found::File })
-}
-
-/// A `.config`, or a fragment.
-pub(super) fn read(path: &Utf8Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {path}"))?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let is_config = |line: &str| line.starts_with("CONFIG_") || line.starts_with("# CONFIG_");
-    if text.is_empty() || text.lines().any(is_config) {
-        return Ok(text);
-    }
-    Err(anyhow!("{path} is no .config: none of its lines sets a symbol"))
-        .hint(|| "a list has a name that ends in .list, a tree is a folder")
-}
-
-/// The architecture that a `.config` is for, if it says so.
-pub(super) fn arch_of(dot_config: &str) -> Option<Arch> {
-    const SAID_BY: [(&str, Arch); 2] =
-        [("CONFIG_X86_64=y", Arch::X86_64), ("CONFIG_ARM64=y", Arch::Aarch64)];
-    let said = |line: &str| SAID_BY.iter().find(|(said, _)| *said == line);
-    dot_config.lines().find_map(said).map(|(_, arch)| *arch)
 }

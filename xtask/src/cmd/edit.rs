@@ -10,14 +10,15 @@ use serde::Serialize;
 
 use crate::cmd::args::{SourceArgs, TargetArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context, confirm};
+use crate::contract::Contract;
 use crate::diag::{self, Hint};
-use crate::edit::{self, Edited};
+use crate::edit::{self, Edit, Edited};
 use crate::fragment::{self, Requested};
 use crate::history::History;
 use crate::kbuild;
 use crate::lock::Lock;
-use crate::plan::{Goes, Plan, Request, Target, plan};
-use crate::resolve::{Ground, Kconfigs, Reversed, resolve, reverse};
+use crate::plan::{Plan, Target, plan};
+use crate::resolve::{Breach, Ground, Kconfigs, Reversed, breaches, broken, resolve, reverse};
 use crate::setup::{self, Uses};
 use crate::source::Tree;
 use crate::toolchain::Toolchain;
@@ -40,6 +41,9 @@ pub(crate) struct EditArgs {
     /// Change the fragments without asking
     #[arg(long, short)]
     yes: bool,
+    /// Write them although the kernel then lacks this capability of the contract
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    allow_breach: Vec<String>,
 }
 
 /// What became of the change.
@@ -51,6 +55,9 @@ struct Outcome {
     reversed: Reversed,
     /// Fragments that change, with the other kernels that they are of.
     reaches: Vec<(Utf8PathBuf, Vec<String>)>,
+    /// What the changed configuration breaks of the contract.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    breaches: Vec<Breach>,
     written: bool,
 }
 
@@ -60,7 +67,16 @@ struct Subject<'a> {
     workspace: &'a Workspace,
     plan: &'a Plan,
     target: &'a Target,
+    /// All whose kernel it is.
+    targets: &'a [&'a Target],
+    contract: &'a Contract,
     ground: Ground<'a>,
+}
+
+/// A configuration of the subject, and what gives it.
+struct Given<'a> {
+    requested: &'a Requested,
+    dot_config: &'a str,
 }
 
 impl EditArgs {
@@ -80,7 +96,17 @@ impl EditArgs {
             Kconfigs::new(&ctx.shell, &tree, &workspace.work).of(&toolchain.kbuild_arch())?;
         let (version, arch) = (&tree.version, target.arch);
         let ground = Ground { kconfig: &kconfig, version, arch, history: &history };
-        let subject = Subject { ctx, workspace: &workspace, plan: &plan, target, ground };
+        let contract = Contract::read(&workspace, &plan.conf_dir)?;
+        self.allow_breach.iter().try_for_each(|id| contract.demand(id))?;
+        let subject = Subject {
+            ctx,
+            workspace: &workspace,
+            plan: &plan,
+            target,
+            targets,
+            contract: &contract,
+            ground,
+        };
         let requested = subject.requested()?;
         let before = resolve(&kconfig, version, arch, &history, &requested.assignments);
         let (name, count) = (target.variant(), requested.assignments.len());
@@ -95,7 +121,8 @@ impl EditArgs {
         let same = subject.requested()? == requested;
         ensure!(same, "the fragments of {name} were changed while its configuration was open");
         let reversed = reverse(ground, &requested, &before.dot_config, &edited);
-        let (outcome, answer) = subject.take_over(reversed, self.yes)?;
+        let given = Given { requested: &requested, dot_config: &before.dot_config };
+        let (outcome, answer) = subject.take_over(given, reversed, &self)?;
         ctx.print(&outcome, |_| String::new())?;
         Ok(answer)
     }
@@ -132,41 +159,84 @@ impl Subject<'_> {
     }
 
     /// Shows what the fragments would have to say, and lets them say it if that is wanted.
-    fn take_over(&self, reversed: Reversed, yes: bool) -> Result<(Outcome, Answer)> {
+    fn take_over(
+        &self,
+        given: Given<'_>,
+        reversed: Reversed,
+        args: &EditArgs,
+    ) -> Result<(Outcome, Answer)> {
         let progress = self.ctx.progress;
         diag::tell_reversed(progress, &reversed);
+        let breaches = self.breaches(&given, &reversed)?;
+        diag::tell_breaches(progress, &self.target.variant(), self.ground.version, &breaches);
+        let refused = self.refused(&given, &breaches, &args.allow_breach);
         let edited = edit::edit(&self.workspace.root, &reversed.edits)?;
         diag::tell_edited(progress, &edited);
         let mut reaches = vec![];
         for Edited { path, .. } in &edited {
-            let others = self.others_with(path)?;
+            let conf_dir = &self.plan.conf_dir;
+            let own = [self.target.variant()];
+            let others = fragment::kernels_with(self.workspace, conf_dir, path, &own)?;
             diag::tell_reach(progress, path, &others);
             reaches.push((path.clone(), others));
         }
         let possible = reversed.out_of_reach.is_empty() && reversed.homeless.is_empty();
-        let written = possible && !edited.is_empty() && self.agreed(yes)?;
+        let written = possible && !edited.is_empty() && self.agreed(args.yes, &refused)?;
         if written {
             self.write(&edited, &reversed.dot_config)?;
         } else if possible && edited.is_empty() {
             progress.say("nothing was changed");
         }
         let done = written || edited.is_empty();
-        let answer = match possible && done && reversed.missed.is_empty() {
+        let answer = match possible && done && reversed.missed.is_empty() && refused.is_empty() {
             true => Answer::Yes,
             false => Answer::No,
         };
         let (kernel, linux) = (self.target.variant(), self.ground.version.to_string());
-        Ok((Outcome { kernel, linux, reversed, reaches, written }, answer))
+        Ok((Outcome { kernel, linux, reversed, reaches, breaches, written }, answer))
     }
 
-    fn agreed(&self, yes: bool) -> Result<bool> {
-        if yes {
+    /// What the changed configuration breaks of the contract.
+    fn breaches(&self, given: &Given<'_>, reversed: &Reversed) -> Result<Vec<Breach>> {
+        let mut assignments = given.requested.assignments.clone();
+        for Edit { at, replaces, text, .. } in &reversed.edits {
+            assignments.retain(|one| !replaces || one.place != *at);
+            assignments.extend(fragment::parse_fragment(&at.path, text)?);
+        }
+        let Subject { ground, contract, targets, .. } = self;
+        Ok(breaches(*ground, contract, targets, &assignments, &reversed.dot_config))
+    }
+
+    /// Those that were not broken before, and that nobody allowed.
+    fn refused(&self, given: &Given<'_>, breaches: &[Breach], allowed: &[String]) -> Vec<String> {
+        let version = self.ground.version;
+        let before = self.targets.iter().flat_map(|target| {
+            broken(self.contract, target, version, given.dot_config).into_iter()
+        });
+        let before: Vec<&str> = before.map(|one| one.capability.id.as_str()).collect();
+        let refused = breaches.iter().filter(|one| one.is_refused());
+        let refused = refused.map(|one| one.capability.clone());
+        refused.filter(|id| !before.contains(&id.as_str()) && !allowed.contains(id)).collect()
+    }
+
+    /// Whoever was told of a breach can still want it; a flag that was given before was given without
+    /// knowing.
+    fn agreed(&self, yes: bool, refused: &[String]) -> Result<bool> {
+        if yes && refused.is_empty() {
             return Ok(true);
         }
-        if confirm::on_terminal() {
-            return confirm::confirm(self.ctx, "change the fragments so?");
+        if !yes && confirm::on_terminal() {
+            let question = match refused {
+                [] => "change the fragments so?".to_owned(),
+                _ => format!("change the fragments so, and break {}?", refused.join(", ")),
+            };
+            return confirm::confirm(self.ctx, &question);
         }
-        self.ctx.progress.say("nothing was written: there is no terminal to ask on, use --yes");
+        let (why, flag) = match refused {
+            [] => ("there is no terminal to ask on", "--yes".to_owned()),
+            _ => ("the contract would be broken", format!("--allow-breach {}", refused.join(","))),
+        };
+        self.ctx.progress.complain(format!("nothing was written: {why}, use {flag}"));
         Ok(false)
     }
 
@@ -189,28 +259,5 @@ impl Subject<'_> {
         diag::tell_resolved(self.ctx.progress, &name, version, count, &resolved);
         self.ctx.progress.say("the fragments give this configuration, to the byte");
         Ok(())
-    }
-
-    /// The other kernels of the conf dir that a fragment is of.
-    fn others_with(&self, path: &Utf8Path) -> Result<Vec<String>> {
-        let conf_dir = &self.plan.conf_dir;
-        let all = Request {
-            all: true,
-            conf_dir: Some(conf_dir.clone()),
-            goes: Goes::Nowhere,
-            ..Request::default()
-        };
-        let all = plan(self.workspace, &all)?;
-        let others = all.variants().into_iter().map(|targets| targets[0]);
-        let mut found = vec![];
-        for other in others.filter(|other| other.variant() != self.target.variant()) {
-            // A list that is not there, or not to be read, is for `check` to tell of.
-            let Ok(requested) = fragment::read(self.workspace, conf_dir, other) else { continue };
-            let shown = |name: &Utf8PathBuf| self.workspace.shown(&conf_dir.join(name)) == path;
-            if requested.fragments.iter().any(shown) {
-                found.push(other.variant());
-            }
-        }
-        Ok(found)
     }
 }

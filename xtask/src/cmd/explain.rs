@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// With or without CONFIG_ before it
+    /// As in a fragment or in the name of a module: VIRTIO_BLK, CONFIG_VIRTIO_BLK=y, virtio_blk
     symbol: String,
     #[command(flatten)]
     target: TargetArgs,
@@ -31,7 +31,8 @@ pub(crate) struct ExplainArgs {
 
 impl ExplainArgs {
     pub(crate) fn run(self, ctx: &Context) -> Result<Answer> {
-        let name = self.symbol.strip_prefix("CONFIG_").unwrap_or(&self.symbol);
+        let name = symbol(&self.symbol);
+        let name = name.as_str();
         let workspace = Workspace::read(&ctx.shell)?;
         let plan = plan(&workspace, &self.target.request(false)?)?;
         let history = History::read(&workspace, &plan.conf_dir)?;
@@ -85,6 +86,14 @@ impl ExplainArgs {
         };
         Arch::ALL.iter().map(|arch| (*arch, tools(*arch))).collect()
     }
+}
+
+/// What a word names: a symbol, a line of a `.config`, or a module, whose name is as its symbol's in small letters.
+fn symbol(word: &str) -> String {
+    let name = word.split('=').next().unwrap_or(word).trim();
+    let is_small = !name.contains(|c: char| c.is_ascii_uppercase());
+    let name = if is_small { name.to_ascii_uppercase().replace('-', "_") } else { name.to_owned() };
+    name.strip_prefix("CONFIG_").map_or(name.clone(), str::to_owned)
 }
 
 /// The capabilities of the contract that name the symbol.

@@ -290,7 +290,8 @@ impl Obstacle {
     }
 }
 
-fn wanted(target: &Target) -> Wanted<'_> {
+/// The image that the target's hypervisor boots.
+pub(super) fn wanted(target: &Target) -> Wanted<'_> {
     Wanted { hypervisor: &target.hypervisor, arch: target.arch, format: target.format }
 }
 

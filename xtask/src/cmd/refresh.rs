@@ -26,6 +26,10 @@ use crate::workspace::Workspace;
 use outlook::Road;
 use proof::Proof;
 
+/// Ends what a run writes of the report.
+const YOURS: &str =
+    "<!-- What you write below this line stays when the report is written again. -->\n";
+
 #[derive(Debug, Args)]
 pub(crate) struct RefreshArgs {
     /// The pinned source to go to
@@ -209,8 +213,15 @@ impl RefreshArgs {
             super::measure::write(&picture, drawn)?;
         }
         let beside = drawn.and_then(|_| picture.file_name());
-        super::measure::write(&path, &report::refreshed(refreshed, beside))?;
+        let report = report::refreshed(refreshed, beside);
+        super::measure::write(&path, &format!("{report}\n{YOURS}{}", own_words(&path)))?;
         ctx.progress.say(format_args!("the report is {}", workspace.shown(&path)));
         Ok(())
     }
+}
+
+/// What somebody has written below [`YOURS`] in the report of an earlier run.
+fn own_words(report: &Utf8Path) -> String {
+    let before = std::fs::read_to_string(report).unwrap_or_default();
+    before.split_once(YOURS).map(|(_, own)| own.to_owned()).unwrap_or_default()
 }

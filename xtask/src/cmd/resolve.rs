@@ -1,7 +1,7 @@
 //! `cargo xtask resolve`: the `.config` that the tree's own `conf` would write, without it.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use kconfig::Mode;
 use serde::Serialize;
@@ -10,11 +10,12 @@ use vmm_kernel::{Arch, KernelType};
 use crate::cmd::args::{SourceArgs, ToolchainArgs};
 use crate::cmd::{Answer, Context};
 use crate::diag::{self, Hint, did_you_mean};
+use crate::dot_config;
 use crate::files;
 use crate::fragment;
 use crate::history::History;
 use crate::plan::{Request, plan};
-use crate::resolve::{Finding, Kconfigs, Resolver};
+use crate::resolve::{Finding, Kconfigs, Layer, Lookup, Resolver};
 use crate::source::Tree;
 use crate::toolchain::KbuildArch;
 use crate::workspace::Workspace;
@@ -29,7 +30,7 @@ pub(crate) struct ResolveArgs {
     /// How what nobody asked for is answered: as `make MODE` does
     #[arg(long, default_value = "allnoconfig", value_parser = MODES)]
     mode: String,
-    /// A .config or fragments, one on top of the other
+    /// .config files or fragments; of several, the last one about a symbol counts
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kernel_type")]
     config: Vec<Utf8PathBuf>,
     /// Take what the list of a kernel type asks for
@@ -55,6 +56,9 @@ const MODES: [&str; 6] =
 struct Answered {
     config: String,
     findings: Vec<Finding>,
+    /// A value went nowhere.
+    #[serde(skip)]
+    lost: bool,
 }
 
 impl ResolveArgs {
@@ -70,7 +74,7 @@ impl ResolveArgs {
         let resolver = kconfigs.resolver(ctx.progress, &arch)?;
         let mut answered = match self.kernel_type {
             Some(kernel_type) => self.list(ctx, &workspace, &tree, &resolver, kernel_type)?,
-            None => self.files(ctx, &resolver)?,
+            None => self.files(ctx, &workspace, &conf_dir, &tree, &resolver)?,
         };
         if self.savedefconfig {
             answered.config = resolver.defconfig(&answered.config)?;
@@ -82,7 +86,7 @@ impl ResolveArgs {
             }
             None => ctx.print(&answered, |answered| answered.config.clone())?,
         }
-        Ok(if answered.findings.is_empty() { Answer::Yes } else { Answer::No })
+        Ok(if answered.findings.is_empty() && !answered.lost { Answer::Yes } else { Answer::No })
     }
 
     fn mode(&self) -> Mode {
@@ -136,25 +140,34 @@ impl ResolveArgs {
         let resolved = resolver.resolve(&tree.version, arch, &history, &requested)?;
         let name = plan.targets[0].variant();
         diag::tell_resolved(ctx.progress, &name, &tree.version, requested.len(), &resolved);
-        Ok(Answered { config: resolved.dot_config, findings: resolved.findings })
+        Ok(Answered { config: resolved.dot_config, findings: resolved.findings, lost: false })
     }
 
-    fn files(&self, ctx: &Context, resolver: &Resolver<'_>) -> Result<Answered> {
-        let mut asked = String::new();
-        for file in &self.config {
-            let text = std::fs::read(file).with_context(|| format!("failed to read {file}"))?;
-            asked.push_str(&String::from_utf8_lossy(&text));
-            asked.push('\n');
+    fn files(
+        &self,
+        ctx: &Context,
+        workspace: &Workspace,
+        conf_dir: &Utf8Path,
+        tree: &Tree,
+        resolver: &Resolver<'_>,
+    ) -> Result<Answered> {
+        let mut layers = vec![];
+        for path in &self.config {
+            layers.push(Layer { path: path.clone(), text: dot_config::read(path)? });
         }
-        let given = !self.config.is_empty();
-        if !given && matches!(self.mode(), Mode::OldDefault | Mode::Default) {
+        if layers.is_empty() && matches!(self.mode(), Mode::OldDefault | Mode::Default) {
             return Err(anyhow!("{} needs a configuration to start from", self.mode))
                 .hint(|| "name it with --config");
         }
-        let given = given.then_some(asked.as_str());
-        let config = resolver.dot_config(ctx.progress, self.mode(), given)?;
-        diag::tell_lost(ctx.progress, &resolver.kconfig().lost(&asked, &config));
-        Ok(Answered { config, findings: vec![] })
+        let history = History::read(workspace, conf_dir)?;
+        let arch = self.arch.as_deref().map_or_else(|| Arch::host().ok(), kuasar_arch);
+        let lookup = arch.map(|arch| Lookup { version: &tree.version, arch, history: &history });
+        let merged = resolver.merge(self.mode(), &layers, lookup)?;
+        let names: Vec<&str> = self.config.iter().map(|path| path.as_str()).collect();
+        let names = names.join(" ");
+        diag::tell_merged(ctx.progress, &names, &tree.version, resolver.kconfig(), &merged);
+        let lost = !merged.lost.is_empty();
+        Ok(Answered { config: merged.dot_config, findings: merged.findings, lost })
     }
 }
 

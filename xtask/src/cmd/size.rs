@@ -39,7 +39,7 @@ pub(crate) struct SizeArgs {
     /// Kernel type: micro, mini [default: what the hypervisor's machine boots]
     #[arg(long = "type", alias = "kernel-type", value_name = "TYPE", value_parser = parse::<KernelType>, help_heading = "Target")]
     kernel_type: Option<KernelType>,
-    /// Hypervisor [default: by type, or the workspace's]
+    /// Hypervisor [default: the workspace's, or by type]
     #[arg(long, help_heading = "Target")]
     hypervisor: Option<String>,
     /// Folder with the lists and fragments [default: the workspace's]

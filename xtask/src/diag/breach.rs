@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
 
-use super::{cause_text, style};
+use super::{cause_text, edit_text, excluded_text, style};
 use crate::progress::Progress;
 use crate::resolve::{AtFault, Breach};
 use crate::source::KernelVersion;
@@ -46,7 +46,17 @@ pub(crate) fn tell_breaches(
 }
 
 fn breach_text(kernel: &str, version: &KernelVersion, breach: &Breach) -> String {
-    let Breach { capability, hypervisors, reason, source, needs, at_fault, mended_by, .. } = breach;
+    let Breach {
+        capability,
+        hypervisors,
+        reason,
+        source,
+        needs,
+        at_fault,
+        mended_by,
+        excludes,
+        ..
+    } = breach;
     let (red, bold) = (style(AnsiColor::Red), anstyle::Style::new().bold());
     let hypervisors = hypervisors.join(", ");
     let mut text =
@@ -66,13 +76,17 @@ fn breach_text(kernel: &str, version: &KernelVersion, breach: &Breach) -> String
         let _ = writeln!(text, "    and {} more", at_fault.len() - MOST);
     }
     match mended_by.as_deref() {
-        Some([]) | None => text.push_str("  no lines were found that mend it\n"),
+        None if !excludes.is_empty() => {
+            for one in excludes {
+                let _ = writeln!(text, "  it and {} exclude each other", excluded_text(one));
+            }
+        }
+        None => text.push_str("  no lines were found that mend it\n"),
+        Some([]) => text.push_str("  mended by what mends the rest\n"),
         Some(edits) => {
             text.push_str("  mended by\n");
             for edit in edits {
-                let in_place = if edit.replaces { "in place of " } else { "" };
-                let at = if edit.replaces { edit.at.to_string() } else { edit.at.path.to_string() };
-                let _ = writeln!(text, "    {} ({in_place}{at})", edit.text);
+                let _ = writeln!(text, "    {}", edit_text(edit));
             }
         }
     }

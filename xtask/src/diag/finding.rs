@@ -4,7 +4,7 @@ use annotate_snippets::{Level, Message, Renderer, Snippet};
 
 use super::Quote;
 use crate::fragment::config_line;
-use crate::resolve::{Because, Blocker, Cause, Finding, Needless, Selector};
+use crate::resolve::{Because, Blocker, ByCommand, Cause, Finding, Needless, Selector};
 
 /// A line to draw, and what is said of it.
 struct Drawn<'a> {
@@ -145,7 +145,10 @@ fn explain(cause: &Cause) -> (String, Vec<Drawn<'_>>, Vec<String>) {
         }
         Cause::Hidden { prompt: _, blockers } => {
             let drawn = blockers.iter().map(too_little).collect();
-            ("hidden: not all that it depends on is there".to_owned(), drawn, vec![])
+            let told = blockers.iter().flat_map(|blocker| &blocker.by_command).map(told_by_command);
+            let mut notes: Vec<String> = told.collect();
+            notes.dedup();
+            ("hidden: not all that it depends on is there".to_owned(), drawn, notes)
         }
         Cause::NotAsked { prompt } => {
             let label = "a line is enough".to_owned();
@@ -195,6 +198,19 @@ pub(crate) fn hint_for_unknown(name: &str, cause: &Cause) -> String {
             format!("search the tree: grep -rw {name} --include='Kconfig*'")
         }
         cause => cause_text(cause),
+    }
+}
+
+/// Where a value comes from that no line can change. What a tool's version is 0 for is not here
+/// (`scripts/pahole-version.sh`, 6.12).
+fn told_by_command(one: &ByCommand) -> String {
+    let ByCommand { symbol, value, line } = one;
+    match symbol.strip_suffix("_VERSION").filter(|_| value == "0") {
+        Some(tool) => {
+            let tool = tool.to_ascii_lowercase();
+            format!("{symbol} is 0 since the tools here have no {tool} ({line})")
+        }
+        None => format!("{symbol} is {value} by what the tools here can do ({line})"),
     }
 }
 

@@ -8,6 +8,7 @@ mod explained;
 mod finding;
 mod hardening;
 mod kconfig;
+mod mended;
 mod minimized;
 mod refreshed;
 mod reversed;
@@ -30,13 +31,16 @@ pub(crate) use explained::{explained_text, known_text};
 pub(crate) use finding::{cause_text, hint_for_unknown};
 pub(crate) use hardening::{hardening_table, tell_hardening};
 pub(crate) use kconfig::{Quote, bad_kconfig, expression_fault};
+pub(crate) use mended::{
+    Answered, edit_text, excluded_text, mended_text, stays_text, tell_taken_back,
+};
 pub(crate) use minimized::{built_table, least_text, lines_table, tell_counts, tell_staying};
 pub(crate) use refreshed::{tell_ahead, tell_proven};
 pub(crate) use reversed::{tell_reach, tell_reversed};
 pub(crate) use tell::{
-    diff, plan_table, print_result, tell_built, tell_choices, tell_clock_set_back, tell_compromise,
-    tell_dot_config, tell_edited, tell_lost, tell_mended, tell_needless, tell_no_overlay,
-    tell_own_conf, tell_plan, tell_refused, tell_resolved,
+    diff, plan_table, print_result, tell_bad_lines, tell_built, tell_choices, tell_clock_set_back,
+    tell_compromise, tell_edited, tell_merged, tell_needless, tell_no_overlay, tell_own_conf,
+    tell_plan, tell_refused, tell_resolved, tell_unread,
 };
 pub(crate) use verified::{differences_text, tell_obstacles};
 

@@ -1,6 +1,5 @@
 //! What a run says on the way: what it chose, what came of the requested symbols, what it made.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -8,21 +7,22 @@ use anyhow::Result;
 use camino::Utf8Path;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use kconfig::Diagnostic;
+use kconfig::Problem;
 use similar::TextDiff;
 use vmm_kernel::Choice;
 
 use super::finding::{cause_text, finding_text, needless_text};
 use super::kconfig::problem_text;
 use super::{BadInput, style};
-use crate::edit::{Edit, Edited};
-use crate::fragment::{Place, config_line};
+use crate::edit::Edited;
+use crate::fragment::{self, Place, config_line};
 use crate::history::Past;
-use crate::plan::{Plan, Target};
+use crate::plan::{OVERLAYS, Plan, Target};
 use crate::progress::Progress;
-use crate::resolve::{Finding, Kconfig, Lost, Mended, Needless, Note, Resolved};
+use crate::resolve::{Finding, Kconfig, Lost, Merged, Needless, Note, Resolved};
 use crate::source::KernelVersion;
 use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
 
 /// Prints a result on stdout. A reader that has gone away is no error.
 pub(crate) fn print_result(text: &str) -> Result<()> {
@@ -88,6 +88,27 @@ pub(crate) fn tell_no_overlay(
     warn(progress, text);
 }
 
+/// Names the fragments that no kernel has.
+pub(crate) fn tell_unread(progress: Progress, workspace: &Workspace, conf_dir: &Utf8Path) {
+    let dir = workspace.shown(conf_dir);
+    let (overlays, others): (Vec<_>, Vec<_>) = fragment::unread(workspace, conf_dir)
+        .into_iter()
+        .partition(|path| path.starts_with(OVERLAYS));
+    for overlay in overlays {
+        let known = workspace.hypervisors().join(", ");
+        let text = format!(
+            "{} is no hypervisor's overlay, so nothing reads it: it has to be called by a hypervisor's name ({known}), \
+             or that with -ARCH behind it",
+            dir.join(overlay)
+        );
+        warn(progress, text);
+    }
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().map(|path| dir.join(path).to_string()).collect();
+        progress.say(format!("note: no list names {}, so no kernel has it", others.join(", ")));
+    }
+}
+
 /// Says once which linker is taken for an arch and why, where another one would make smaller kernels.
 pub(crate) fn tell_compromise(progress: Progress, toolchain: &Toolchain) {
     if let Some(why) = &toolchain.compromise {
@@ -118,13 +139,23 @@ pub(crate) fn tell_resolved(
         progress.say(format!("resolved {name}: {requested} symbols as asked on Linux {version}"));
         return;
     }
-    for finding in &resolved.findings {
+    tell_findings(progress, name, version, requested, &resolved.findings);
+}
+
+fn tell_findings(
+    progress: Progress,
+    name: &str,
+    version: &KernelVersion,
+    requested: usize,
+    findings: &[Finding],
+) {
+    for finding in findings {
         progress.complain(finding_text(finding));
         if std::env::var_os("GITHUB_ACTIONS").is_some() {
             progress.complain(annotation(finding));
         }
     }
-    let missing = resolved.findings.len();
+    let missing = findings.len();
     progress.complain(format!(
         "{missing} of {requested} symbols of {name} are not as asked on Linux {version}"
     ));
@@ -179,31 +210,6 @@ fn note_text(note: &Note, version: &KernelVersion) -> String {
     }
 }
 
-/// Says which lines make wanted symbols come out.
-pub(crate) fn tell_mended<'a>(
-    progress: Progress,
-    all: impl Iterator<Item = &'a Mended>,
-    diff_follows: bool,
-) {
-    let mut told = BTreeSet::new();
-    for Mended { symbol, wanted, edits } in all {
-        let line = config_line(symbol, wanted);
-        let text = match edits {
-            None => format!("{line}: no lines were found that make it come out"),
-            Some(edits) if edits.is_empty() => format!("{line}: nothing more is needed"),
-            Some(_) if diff_follows => continue,
-            Some(edits) => {
-                let edit = |edit: &Edit| format!("\n  {} ({})", edit.text, edit.at.path);
-                let lines: String = edits.iter().map(edit).collect();
-                format!("{line} comes out with{lines}")
-            }
-        };
-        if told.insert(text.clone()) {
-            progress.say(text);
-        }
-    }
-}
-
 /// Shows what changes in fragments.
 pub(crate) fn tell_edited(progress: Progress, edited: &[Edited]) {
     for edited in edited {
@@ -219,16 +225,31 @@ pub(crate) fn diff(Edited { path, before, after }: &Edited) -> String {
     diff.unified_diff().context_radius(2).header(&old, &new).to_string()
 }
 
-/// Says what in a `.config` was not understood. Its lines are counted through all files given.
-pub(crate) fn tell_dot_config(progress: Progress, kconfig: &Kconfig, problems: &[Diagnostic]) {
-    for problem in problems {
-        let line = problem.location.line;
-        warn(progress, format!("line {line}: {}", problem_text(kconfig, &problem.problem)));
+/// Says what became of the lines of `name`, which are the files that a `.config` was made of; a `.config`
+/// that has them all needs no word.
+pub(crate) fn tell_merged(
+    progress: Progress,
+    name: &str,
+    linux: &KernelVersion,
+    kconfig: &Kconfig,
+    merged: &Merged,
+) {
+    tell_bad_lines(progress, kconfig, &merged.bad);
+    tell_lost(progress, &merged.lost);
+    if !merged.findings.is_empty() {
+        tell_findings(progress, name, linux, merged.requested, &merged.findings);
+    }
+}
+
+/// Says which lines of a `.config` conf does not understand.
+pub(crate) fn tell_bad_lines(progress: Progress, kconfig: &Kconfig, bad: &[(Place, Problem)]) {
+    for (place, problem) in bad {
+        warn(progress, format!("{place}: {}", problem_text(kconfig, problem)));
     }
 }
 
 /// Says which values of a `.config` went nowhere.
-pub(crate) fn tell_lost(progress: Progress, lost: &[Lost]) {
+fn tell_lost(progress: Progress, lost: &[Lost]) {
     for Lost { symbol, value, heir } in lost {
         let (line, new) = (config_line(symbol, value), config_line(heir, value));
         warn(

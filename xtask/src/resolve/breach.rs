@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use camino::Utf8Path;
 use kconfig::{Config, Mode, Way};
 use serde::Serialize;
 
 use super::cause::{self, Cause};
-use super::mend::{Wanted, propose};
+use super::mend::{Excluded, Group, Mended, Mender, Solved, Wanted, mended as mended_of};
 use super::side::Ground;
 use super::{translate, values};
 use crate::contract::{Broken, Contract, Level, Needs, Values};
 use crate::edit::Edit;
-use crate::fragment::{Assignment, Place, parse_fragment};
+use crate::fragment::{Assignment, Place};
 use crate::plan::Target;
 use crate::source::KernelVersion;
 
@@ -30,6 +29,9 @@ pub(crate) struct Breach {
     pub at_fault: Vec<AtFault>,
     /// Lines to add or to change; none where no way was found.
     pub mended_by: Option<Vec<Edit>>,
+    /// Requests that do not come out beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Excluded>,
 }
 
 /// A symbol that keeps an expression from holding.
@@ -50,7 +52,7 @@ impl Breach {
         Broken { capability, needs }: &Broken<'_>,
         hypervisors: Vec<String>,
         at_fault: Vec<AtFault>,
-        mended_by: Option<Vec<Edit>>,
+        Solved { edits, excludes }: Solved,
     ) -> Self {
         Breach {
             capability: capability.id.clone(),
@@ -60,7 +62,8 @@ impl Breach {
             source: capability.source.clone(),
             needs: needs.iter().map(|needs| needs.text.clone()).collect(),
             at_fault,
-            mended_by,
+            mended_by: edits,
+            excludes,
         }
     }
 
@@ -125,9 +128,20 @@ pub(crate) fn unexplained(
             AtFault { symbol: symbol.to_owned(), value, asked: None, why: None }
         };
         let at_fault = names.into_iter().map(at_fault).collect();
-        Breach::new(&broken, hypervisors, at_fault, None)
+        Breach::new(&broken, hypervisors, at_fault, Solved::default())
     };
     all_broken(contract, targets, version, dot_config).into_iter().map(breach).collect()
+}
+
+/// What is wanted of a list beside what the contract asks of it, in the tree's own names.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wishes<'a> {
+    /// Those named on the command line. Lines about these symbols may be changed.
+    pub named: &'a [Wanted],
+    /// Those that lines ask for and that did not come out.
+    pub missed: &'a [Wanted],
+    /// All is mended together, with what the contract asks for, and no line that came out is given up.
+    pub fix: bool,
 }
 
 /// All that a `.config` breaks for these targets, explained. `assignments` are what it was resolved from.
@@ -138,50 +152,104 @@ pub(crate) fn breaches(
     assignments: &[Assignment],
     dot_config: &str,
 ) -> Vec<Breach> {
+    let Ground { kconfig, version, arch, history } = ground;
+    let (asked, _) = translate(kconfig, version, arch, history, assignments);
+    breaches_and_wishes(ground, contract, targets, (&asked, dot_config), Wishes::default()).0
+}
+
+/// The same, and what makes the wishes come out: first those that are named. `asked` is in the tree's own
+/// names.
+pub(crate) fn breaches_and_wishes(
+    ground: Ground<'_>,
+    contract: &Contract,
+    targets: &[&Target],
+    (asked, dot_config): (&[Assignment], &str),
+    wishes: Wishes<'_>,
+) -> (Vec<Breach>, Vec<Mended>) {
     let found = all_broken(contract, targets, ground.version, dot_config);
-    if found.is_empty() {
-        return vec![];
+    let wanted: Vec<&Wanted> = wishes.named.iter().chain(wishes.missed).collect();
+    if found.is_empty() && wanted.is_empty() {
+        return (vec![], vec![]);
     }
     let set = values(dot_config);
-    let ids = found.iter().map(|(broken, _)| broken.capability.id.clone()).collect();
-    let (asked, _) =
-        translate(ground.kconfig, ground.version, ground.arch, ground.history, assignments);
     let lines: String = asked.iter().map(|one| one.line() + "\n").collect();
     let (config, _) = Config::resolve(&ground.kconfig.model, Mode::AllNo, Some(&lines));
     let values = Values { arch: ground.arch, set: &set };
-    let mut explainer =
-        Explainer { ground, contract, asked, values, config, targets, broken: ids, wanted: vec![] };
-    found.into_iter().map(|(broken, hypervisors)| explainer.breach(&broken, hypervisors)).collect()
+    let explainer = Explainer { ground, contract, asked, values, config };
+    let broken: BTreeSet<&str> =
+        found.iter().map(|(broken, _)| broken.capability.id.as_str()).collect();
+    let judge = |dot_config: &str| {
+        let after = targets
+            .iter()
+            .flat_map(|target| self::broken(contract, target, ground.version, dot_config));
+        let mut after = after.filter(|one| one.capability.level == Level::Required);
+        after.all(|one| broken.contains(one.capability.id.as_str()))
+    };
+    let mut mender = Mender::new(ground, asked, &judge);
+    let of_contract = |(broken, _): &(Broken<'_>, Vec<String>)| {
+        let required = broken.capability.level == Level::Required;
+        required.then(|| explainer.group(broken))
+    };
+    let mut groups: Vec<Group> = found.iter().filter_map(of_contract).collect();
+    let required = groups.len();
+    let single = |one: &&Wanted| Group { ways: vec![vec![(*one).clone()]], capability: None };
+    let single: Vec<Group> = wanted.iter().map(single).collect();
+    let (mut solved, of_wishes) = if wishes.fix {
+        mender.free(wishes.named);
+        groups.extend(single);
+        let mut solved = mender.solve(&groups);
+        let of_wishes = solved.split_off(required);
+        (solved.into_iter(), of_wishes)
+    } else {
+        let solved = mender.solve(&groups);
+        (solved.into_iter(), mender.giving_up(wishes.named).solve(&single))
+    };
+    let breach = |(broken, hypervisors): &(Broken<'_>, Vec<String>)| {
+        let solved = match broken.capability.level {
+            Level::Required => solved.next(),
+            Level::Wanted => mender.solve(&[explainer.group(broken)]).pop(),
+        };
+        let at_fault = explainer.all_at_fault(broken);
+        Breach::new(broken, hypervisors.clone(), at_fault, solved.unwrap_or_default())
+    };
+    let breaches = found.iter().map(breach).collect();
+    let mended = wanted.iter().zip(of_wishes);
+    (breaches, mended.map(|(wanted, solved)| mended_of(ground, asked, wanted, solved)).collect())
 }
 
 struct Explainer<'a> {
     ground: Ground<'a>,
     contract: &'a Contract,
     /// In the tree's own names.
-    asked: Vec<Assignment>,
+    asked: &'a [Assignment],
     values: Values<'a>,
     config: Config<'a>,
-    targets: &'a [&'a Target],
-    /// Capabilities that are broken as it is.
-    broken: Vec<String>,
-    /// What mends the breaches so far: the next one is mended beside them.
-    wanted: Vec<Wanted>,
 }
 
+/// Ways to what a capability needs that are tried.
+const MOST_WAYS: usize = 16;
+
 impl<'a> Explainer<'a> {
-    fn breach(&mut self, broken: &Broken<'_>, hypervisors: Vec<String>) -> Breach {
-        let Broken { capability, needs } = broken;
-        let mended = self.mended_by(needs);
-        if let (Some((wanted, _)), Level::Required) = (&mended, capability.level) {
-            self.wanted.extend(wanted.iter().cloned());
-        }
+    fn all_at_fault(&self, broken: &Broken<'_>) -> Vec<AtFault> {
         let mut at_fault: Vec<AtFault> = vec![];
-        for one in needs.iter().flat_map(|needs| self.at_fault(needs)) {
+        for one in broken.needs.iter().flat_map(|needs| self.at_fault(needs)) {
             if at_fault.iter().all(|known| known.symbol != one.symbol) {
                 at_fault.push(one);
             }
         }
-        Breach::new(broken, hypervisors, at_fault, mended.map(|(_, edits)| edits))
+        at_fault
+    }
+
+    /// The ways to all that a capability needs: of each of its needs, one.
+    fn group(&self, broken: &Broken<'_>) -> Group {
+        let mut ways: Vec<Vec<Wanted>> = vec![vec![]];
+        for needs in &broken.needs {
+            let own: Vec<Vec<Wanted>> =
+                self.ways(needs).into_iter().filter_map(|way| self.wanted(way)).collect();
+            let both = ways.iter().flat_map(|way| own.iter().map(|own| [&way[..], own].concat()));
+            ways = both.take(MOST_WAYS).collect();
+        }
+        Group { ways, capability: Some(broken.capability.id.clone()) }
     }
 
     fn value(&self, name: &str) -> Option<&'a str> {
@@ -226,44 +294,6 @@ impl<'a> Explainer<'a> {
             Some(symbol) => cause::of_symbol(kconfig, &mut self.config.clone(), symbol, wanted),
             None => cause::why_unknown(kconfig, version, arch, self.contract.history(), symbol),
         }
-    }
-
-    /// What makes all of them hold, and the lines for it: of each the first way that leads there beside
-    /// what mends the breaches before.
-    fn mended_by(&self, needs: &[&Needs]) -> Option<(Vec<Wanted>, Vec<Edit>)> {
-        let Ground { kconfig, history, .. } = self.ground;
-        let mut mended = (vec![], vec![]);
-        for needs in needs {
-            mended = self.ways(needs).into_iter().find_map(|way| {
-                let own = [mended.0.clone(), self.wanted(way)?].concat();
-                let all = [own.clone(), self.wanted.clone()].concat();
-                let found = propose(kconfig, history, &self.asked, &all).into_iter();
-                let edits = found.map(|one| one.edits).collect::<Option<Vec<_>>>()?;
-                if !self.keeps_the_rest(&edits.concat()) {
-                    return None;
-                }
-                let edits = edits.into_iter().take(own.len()).flatten().collect();
-                Some((own, edits))
-            })?;
-        }
-        Some(mended)
-    }
-
-    /// With these lines, nothing is broken that was not.
-    fn keeps_the_rest(&self, edits: &[Edit]) -> bool {
-        let Ground { kconfig, version, arch, history } = self.ground;
-        let new: String = edits.iter().map(|edit| format!("{}\n", edit.text)).collect();
-        let Ok(new) = parse_fragment(Utf8Path::new(""), &new) else { return false };
-        let (new, _) = translate(kconfig, version, arch, history, &new);
-        let old = self.asked.iter().filter(|one| new.iter().all(|new| new.symbol != one.symbol));
-        let lines: String = old.chain(&new).map(|one| one.line() + "\n").collect();
-        let dot_config = Config::resolve(&kconfig.model, Mode::AllNo, Some(&lines)).0.dot_config();
-        let after = self
-            .targets
-            .iter()
-            .flat_map(|one| broken(self.contract, one, version, &dot_config).into_iter());
-        let mut after = after.filter(|one| one.capability.level == Level::Required);
-        after.all(|one| self.broken.contains(&one.capability.id))
     }
 
     /// A way in the tree's own names, if it has them all.

@@ -1,9 +1,10 @@
 //! Why a request did not come out: what the engine found, with names and lines in place of numbers.
 
-use kconfig::{Config, SymbolId, Type};
+use kconfig::{Config, SymbolId, Tristate, Type};
 use serde::{Deserialize, Serialize};
 use vmm_kernel::Arch;
 
+use super::merged::Lookup;
 use super::tree::Kconfig;
 use crate::diag::Quote;
 use crate::history::{Alias, History, Known, short};
@@ -112,6 +113,18 @@ pub(crate) struct Blocker {
     pub expression: String,
     pub value: String,
     pub line: Quote,
+    /// The symbols in it that a command of the tree gives their values, when it is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_command: Vec<ByCommand>,
+}
+
+/// A symbol that tells of the tools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ByCommand {
+    pub symbol: String,
+    pub value: String,
+    /// The default with the command.
+    pub line: Quote,
 }
 
 /// What the engine says of a symbol that is not as asked.
@@ -139,7 +152,7 @@ pub(super) fn of_symbol(
         },
         Some(kconfig::Cause::NoPrompt { selected_by, defaults }) => Cause::NoPrompt {
             definition: definition(),
-            selected_by: selectors(kconfig, &selected_by),
+            selected_by: selectors(kconfig, &likely(kconfig, config, selected_by)),
             defaults: defaults
                 .iter()
                 .map(|default| Default {
@@ -166,13 +179,56 @@ pub(super) fn of_symbol(
     }
 }
 
+/// Those that can be on here, if there are any: first those for which a line is enough.
+fn likely(
+    kconfig: &Kconfig,
+    config: &mut Config<'_>,
+    all: Vec<kconfig::Selector>,
+) -> Vec<kconfig::Selector> {
+    let (mut possible, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| kconfig.is_possible(one.symbol));
+    let mut needs_more = |one: &kconfig::Selector| {
+        let prompts = &kconfig.model[one.symbol].prompts;
+        prompts.iter().all(|prompt| config.expr(prompt.condition) == Tristate::N)
+    };
+    possible.sort_by_cached_key(|one| needs_more(one));
+    if possible.is_empty() { others } else { possible }
+}
+
 fn blockers(kconfig: &Kconfig, config: &mut Config<'_>, all: &[kconfig::Blocker]) -> Vec<Blocker> {
     let blocker = |blocker: &kconfig::Blocker| Blocker {
         expression: with_values(kconfig, config, blocker.part),
         value: blocker.value.to_string(),
         line: kconfig.quote(blocker.location),
+        by_command: by_command(kconfig, config, blocker.part),
     };
     all.iter().map(blocker).collect()
+}
+
+/// The symbols of an expression whose values commands give: none of them can be set.
+fn by_command(kconfig: &Kconfig, config: &mut Config<'_>, part: kconfig::ExprId) -> Vec<ByCommand> {
+    let model = &kconfig.model;
+    let mut found: Vec<ByCommand> = vec![];
+    for symbol in model.symbols_in(part) {
+        let known = &model[symbol];
+        let lines = known.defaults.iter().map(|default| kconfig.quote(default.location));
+        let mut lines = lines.filter(|line| runs_command(&line.text));
+        let line = if known.prompts.is_empty() { lines.next() } else { None };
+        if let Some(line) = line.filter(|_| found.iter().all(|one| *one.symbol != *known.name)) {
+            let value = config.value(symbol).as_str().to_owned();
+            found.push(ByCommand { symbol: known.name.to_string(), value, line });
+        }
+    }
+    found
+}
+
+/// A line that calls one of the macros that ask tools (`scripts/Kconfig.include`), and does not just expand
+/// a variable.
+fn runs_command(line: &str) -> bool {
+    line.split("$(").skip(1).any(|call| {
+        let name = call.find([',', ')']).map(|end| &call[end..]);
+        name.is_some_and(|rest| rest.starts_with(','))
+    })
 }
 
 /// An expression with the value of each of its symbols behind it.
@@ -184,7 +240,7 @@ pub(crate) fn with_values(
     kconfig::expression_text(&kconfig.model, expr, &mut |symbol| {
         let known = &kconfig.model[symbol];
         match known.kind {
-            _ if known.is_const => known.name.to_string(),
+            _ if known.is_const || kconfig.model.is_number(symbol) => known.name.to_string(),
             Type::Unknown => format!("{} [undefined]", known.name),
             _ => format!("{} [={}]", known.name, config.value(symbol).as_str()),
         }
@@ -219,8 +275,21 @@ pub(crate) fn why_unknown(
     history: &History,
     name: &str,
 ) -> Cause {
-    told(kconfig, version, arch, history, name).unwrap_or_else(|| Cause::Unknown {
-        near: nearest(kconfig, name),
+    of_unknown(kconfig, Some(Lookup { version, arch, history }), name, true)
+}
+
+/// The same where the history may not know the arch. Whoever writes a name may have slipped (`typed`), and a
+/// conf does not.
+pub(super) fn of_unknown(
+    kconfig: &Kconfig,
+    lookup: Option<Lookup<'_>>,
+    name: &str,
+    typed: bool,
+) -> Cause {
+    let told = lookup
+        .and_then(|Lookup { version, arch, history }| told(kconfig, version, arch, history, name));
+    told.unwrap_or_else(|| Cause::Unknown {
+        near: typed.then(|| nearest(kconfig, name)).flatten(),
         only_in: kconfig.other_arches_with(name),
     })
 }
@@ -253,11 +322,70 @@ pub(super) fn told(
     })
 }
 
-/// A name that differs by a slip of the fingers, not by what it means.
+/// A name that means the same: with a word more or less, which is how the kernel renames; else one that
+/// differs by a slip of the fingers.
 fn nearest(kconfig: &Kconfig, name: &str) -> Option<String> {
+    let names = || kconfig.model.defined_symbols().map(|(_, symbol)| &*symbol.name);
+    let by_word = names().filter_map(|known| Some((word_apart(name, known)?, known)));
+    let by_word = by_word.min_by_key(|(rank, known)| (*rank, known.len()));
     let most = (name.len() / 6).max(1);
-    let names = kconfig.model.defined_symbols().map(|(_, symbol)| &symbol.name);
-    let near = names.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let near = near.filter(|(slips, _)| *slips <= most).min_by_key(|(slips, _)| *slips);
-    near.map(|(_, known)| known.to_string())
+    let near = || {
+        let alike = names().filter(|known| known.len().abs_diff(name.len()) <= most);
+        let near = alike.map(|known| (strsim::damerau_levenshtein(name, known), known));
+        near.filter(|(slips, _)| *slips <= most).min_by_key(|(slips, _)| *slips)
+    };
+    by_word.map(|(_, known)| known).or_else(|| near().map(|(_, known)| known)).map(str::to_owned)
+}
+
+/// How near two names are that differ in one word, or in the marks between words: less is nearer.
+fn word_apart(name: &str, known: &str) -> Option<usize> {
+    let same = |one: &str, other: &str| {
+        one.bytes().filter(|b| *b != b'_').eq(other.bytes().filter(|b| *b != b'_'))
+    };
+    // A single word says too little.
+    let without_one = |long: &str, short: &str| {
+        let words: Vec<&str> = long.split('_').collect();
+        let at = |gone: usize| {
+            let kept = (0..words.len()).filter(|at| *at != gone).map(|at| words[at]);
+            kept.eq(short.split('_'))
+        };
+        (short.len() >= 5).then(|| (0..words.len()).find(|gone| at(*gone))).flatten()
+    };
+    if same(name, known) {
+        return Some(0);
+    }
+    match without_one(known, name) {
+        // The prefix is missing; then the ending; then a word between.
+        Some(0) => Some(1),
+        Some(at) if at == name.split('_').count() => Some(2),
+        Some(_) => Some(3),
+        None => without_one(name, known).filter(|_| known.contains('_')).map(|_| 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_more_or_less_is_nearer_than_letters() {
+        let kconfig = Kconfig::of_text(
+            "config X86_UMIP\n\tbool\n\nconfig X86_INTEL_MID\n\tbool\n\nconfig OVERLAY_FS\n\tbool\n\n\
+             config MITIGATION_RETPOLINE\n\tbool\n\nconfig CRYPTO_SHA256\n\tbool\n\nconfig NET\n\tbool\n\n\
+             config AUTOFS_FS\n\tbool\n\nconfig VIRTIO_NET\n\tbool\n",
+        );
+        for (name, near) in [
+            ("X86_INTEL_UMIP", Some("X86_UMIP")),
+            ("OVERLAYFS", Some("OVERLAY_FS")),
+            ("RETPOLINE", Some("MITIGATION_RETPOLINE")),
+            ("CRYPTO_SHA256_SSSE3", Some("CRYPTO_SHA256")),
+            ("AUTOFS4_FS", Some("AUTOFS_FS")),
+            ("OVERLAY", Some("OVERLAY_FS")),
+            ("NETT", Some("NET")),
+            ("ENT", Some("NET")),
+            ("SOUND", None),
+        ] {
+            assert_eq!(nearest(&kconfig, name).as_deref(), near, "{name}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! All that is known of one symbol in one configuration.
 
-use kconfig::{Config, Lines, SymbolId, mend};
+use kconfig::{Config, Demand, Lines, SymbolId, mend};
 use serde::Serialize;
 
 use super::cause::{self, Cause, Selector, type_name, with_values};
@@ -117,7 +117,8 @@ fn definitions(kconfig: &Kconfig, config: &mut Config<'_>, symbol: SymbolId) -> 
 
 fn turned_on_by(kconfig: &Kconfig, lines: &str, symbol: SymbolId) -> Option<Vec<String>> {
     let wanted = Lines::from([(symbol, "y".to_owned())]);
-    let found = mend(&kconfig.model, lines, &wanted)?;
+    let demand = Demand { wanted: &wanted, kept: &Lines::new() };
+    let found = mend(&kconfig.model, lines, demand)?.lines;
     let line =
         |(symbol, value): (&SymbolId, &String)| config_line(&kconfig.model[*symbol].name, value);
     Some(found.iter().map(line).collect())

@@ -16,6 +16,7 @@ mod host;
 mod kept;
 mod known;
 mod mend;
+mod merged;
 mod needless;
 mod own_conf;
 mod resolver;
@@ -34,14 +35,17 @@ use crate::history::{History, Past, opposite};
 use crate::source::KernelVersion;
 
 pub(crate) use about::{About, Successor};
-pub(crate) use breach::{AtFault, Breach, breaches, broken, unexplained};
-pub(crate) use cause::{Blocker, Cause, Selector, why_unknown};
+pub(crate) use breach::{
+    AtFault, Breach, Wishes, breaches, breaches_and_wishes, broken, unexplained,
+};
+pub(crate) use cause::{Blocker, ByCommand, Cause, Selector, why_unknown};
 pub(crate) use deviation::{Deviation, Hardened, Is, Stale, deviations, stale};
 pub(crate) use diff::{Compared, Difference, On, Reason, Subject, Which, diff, diff_texts};
 pub(crate) use explain::{Condition, Definition, InKernel, explain};
 pub(crate) use heir::Lost;
 pub(crate) use known::{Known, known};
-pub(crate) use mend::{Mended, Wanted, propose};
+pub(crate) use mend::{Excluded, Mended, Wanted};
+pub(crate) use merged::{Layer, Lookup, Merged};
 pub(crate) use needless::{Because, Needless, needless};
 pub(crate) use resolver::{Kconfigs, Resolver};
 pub(crate) use reverse::{Missed, Reversed, reverse};

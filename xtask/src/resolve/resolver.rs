@@ -51,26 +51,6 @@ impl Resolver<'_> {
         }
     }
 
-    /// The `.config` that `mode` makes of one, or of fragments; what of that is not understood, is told.
-    ///
-    /// # Errors
-    /// If the tree's own conf fails.
-    pub(crate) fn dot_config(
-        &self,
-        progress: Progress,
-        mode: Mode,
-        asked: Option<&str>,
-    ) -> Result<String> {
-        match self {
-            Resolver::Engine(kconfig) => {
-                let (mut config, problems) = Config::resolve(&kconfig.model, mode, asked);
-                diag::tell_dot_config(progress, kconfig, &problems);
-                Ok(config.dot_config())
-            }
-            Resolver::Conf(conf) => conf.dot_config(mode, asked),
-        }
-    }
-
     /// What is known of the tree: of one that its own conf resolves, the names.
     pub(crate) fn kconfig(&self) -> &Kconfig {
         match self {

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::cause::{self, Cause};
 use super::mend::home;
-use super::side::{Ground, lines};
+use super::side::Ground;
 use super::tree::Kconfig;
 use super::{differences, same, translate, values};
+use crate::dot_config::lines;
 use crate::edit::Edit;
 use crate::fragment::{Assignment, Place, Requested, config_line};
 
@@ -82,7 +83,12 @@ pub(crate) fn reverse(
         let again = again.filter(|one| one.same && one.counts == assignment.place);
         let places =
             std::iter::once(&assignment.place).chain(again.map(|one| &one.assignment.place));
-        edits.extend(places.map(|at| Edit { at: at.clone(), replaces: true, text: text.clone() }));
+        edits.extend(places.map(|at| Edit {
+            at: at.clone(),
+            replaces: true,
+            text: text.clone(),
+            renames: false,
+        }));
     }
     for Line { symbol, value, .. } in found.iter().filter(|line| line.asked.is_none()) {
         let known = kconfig.model.defined(symbol);
@@ -91,7 +97,7 @@ pub(crate) fn reverse(
                 // Behind its neighbour: before it may be the comment that says why it is there.
                 let at = Place { line: beside.line + 1, ..beside };
                 let text = history.newest_line(symbol, value);
-                edits.push(Edit { at, replaces: false, text });
+                edits.push(Edit { at, replaces: false, text, renames: false });
             }
             None => homeless.push(config_line(symbol, value)),
         }

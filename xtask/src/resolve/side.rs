@@ -10,6 +10,7 @@ use vmm_kernel::Arch;
 use super::cause::{self, Cause};
 use super::tree::Kconfig;
 use super::{same, translate};
+use crate::dot_config::lines;
 use crate::fragment::{Assignment, Place};
 use crate::history::History;
 use crate::source::KernelVersion;
@@ -198,16 +199,6 @@ pub(crate) struct At {
     pub asked: Option<Asked>,
     #[serde(flatten)]
     pub why: Why,
-}
-
-/// The lines of a `.config`: number, symbol and value.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
-    (1..).zip(text.lines()).filter_map(|(number, line)| {
-        let unset = line.strip_prefix("# CONFIG_").and_then(|l| l.strip_suffix(" is not set"));
-        let set = || line.strip_prefix("CONFIG_")?.split_once('=');
-        let (symbol, value) = unset.map(|symbol| (symbol, "n")).or_else(set)?;
-        Some((number, symbol, value))
-    })
 }
 
 /// What a `.config` sets, by symbol.

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use kconfig::{Location, Model};
+use kconfig::{Location, Model, Possible, SymbolId};
 
 use crate::diag::Quote;
 use crate::fragment::Place;
@@ -17,11 +17,18 @@ pub(crate) struct Kconfig {
     dir: Utf8PathBuf,
     /// Read when somebody asks where else a symbol is.
     by_arch: OnceCell<BTreeMap<String, BTreeSet<String>>>,
+    /// Computed when somebody asks.
+    possible: OnceCell<Possible>,
 }
 
 impl Kconfig {
     pub(super) fn new(model: Model, tree: &Tree) -> Self {
-        Kconfig { model, dir: tree.dir.clone(), by_arch: OnceCell::new() }
+        Kconfig {
+            model,
+            dir: tree.dir.clone(),
+            by_arch: OnceCell::new(),
+            possible: OnceCell::new(),
+        }
     }
 
     /// Where a line of the tree is.
@@ -48,6 +55,11 @@ impl Kconfig {
         help(String::from_utf8_lossy(&text).lines().skip(line))
     }
 
+    /// The symbol can be on in some configuration of this tree for this arch.
+    pub(super) fn is_possible(&self, symbol: SymbolId) -> bool {
+        self.possible.get_or_init(|| self.model.possible()).has(symbol)
+    }
+
     /// The folders below `arch` whose Kconfig files define a symbol of that name.
     pub(crate) fn other_arches_with(&self, name: &str) -> Vec<String> {
         let by_name = self.by_arch.get_or_init(|| names_by_arch(&self.dir.join("arch")));
@@ -62,7 +74,12 @@ impl Kconfig {
         let (model, diagnostics) =
             kconfig::parse(&Text(text), "Kconfig", kconfig::Dialect::of(6, 12));
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        Kconfig { model, dir: Utf8PathBuf::new(), by_arch: OnceCell::new() }
+        Kconfig {
+            model,
+            dir: Utf8PathBuf::new(),
+            by_arch: OnceCell::new(),
+            possible: OnceCell::new(),
+        }
     }
 }
 

@@ -195,7 +195,7 @@ fn more_files(fixture: &Fixture) {
     fixture.write(
         "conf-mend/base.conf",
         "# the network\nCONFIG_NET=y\n\n# devices\n# of a laptop\nCONFIG_WIRELESS=y\n\
-         CONFIG_SPEED=3\n# CONFIG_SERIAL is not set\n",
+         CONFIG_SPEED=3\n",
     );
     fixture.write(&format!("conf-needless/{list}"), "base.conf\nnet.conf\n");
     fixture.write("conf-needless/micro-kernel-aarch64.list", "base.conf\n");
@@ -306,7 +306,7 @@ fn contracts(fixture: &Fixture) {
         fixture.write(&format!("{conf}/micro-kernel-x86_64.list"), "base.conf\n");
         fixture.write(
             &format!("{conf}/base.conf"),
-            "# the network\nCONFIG_NET=y\n\n# CONFIG_SERIAL is not set\nCONFIG_SPEED=3\n",
+            "# the network\nCONFIG_NET=y\n\n# CONFIG_X86_PART is not set\nCONFIG_SPEED=9\n",
         );
         fixture.write(&format!("{conf}/contract.toml"), contract);
     }
@@ -432,8 +432,13 @@ fn files_to_compare(fixture: &Fixture) {
         "conf-diff/history.toml",
         "[[symbol]]\nname = \"TCPIP\"\nwas = [\"INET\"]\nevidence = \"made up\"\n",
     );
-    fixture.write("old.config", "CONFIG_NET=y\n# CONFIG_INET is not set\nCONFIG_SPEED=5\n");
-    fixture.write("new.config", "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_LOST=y\nCONFIG_PLAIN=y\n");
+    let heading = "# Automatically generated file; DO NOT EDIT.\n";
+    let old = "CONFIG_NET=y\n# CONFIG_INET is not set\nCONFIG_SPEED=5\n";
+    fixture.write("old.config", &format!("{heading}{old}"));
+    let new = "CONFIG_NET=y\nCONFIG_INET=y\nCONFIG_LOST=y\nCONFIG_PLAIN=y\n";
+    fixture.write("new.config", &format!("{heading}{new}"));
+    fixture.write("part.config", "CONFIG_NET=y\n");
+    fixture.write("other-part.config", "CONFIG_NET=y\nCONFIG_INET=y\n");
     for file in ["Makefile", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
         fixture.write(&format!("newer/{file}"), &fixture.read(&format!("tree/{file}")));
     }

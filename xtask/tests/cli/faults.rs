@@ -352,7 +352,8 @@ fn in_namespace(fixture: &Fixture, script: &str, kernel: &Command) -> Option<Com
 fn a_qemu_that_is_missing_or_too_old_is_told_with_what_brings_one() {
     let fixture = Fixture::new();
     let boot = |first: &str| {
-        let target = ["--type", "micro", "--arch", "x86_64", "--accel", "tcg"];
+        let target =
+            ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt", "--accel", "tcg"];
         let mut command = fixture.xtask(&[&["boot", "tree/image"][..], &target[..]].concat());
         command.env("PATH", fixture.path(first));
         command

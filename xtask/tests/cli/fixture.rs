@@ -149,9 +149,17 @@ impl Fixture {
         command
     }
 
-    /// `kernel --type micro --arch x86_64` on the tiny tree.
+    /// `kernel` on the tiny tree, for StratoVirt's light VM.
     pub(super) fn kernel(&self, more: &[&str]) -> Command {
-        let mut command = self.xtask(&["kernel", "--type", "micro", "--arch", "x86_64"]);
+        let mut command = self.xtask(&[
+            "kernel",
+            "--type",
+            "micro",
+            "--arch",
+            "x86_64",
+            "--hypervisor",
+            "stratovirt",
+        ]);
         command.args(["--kernel-dir", "tree"]).args(more);
         command
     }
@@ -212,5 +220,31 @@ pub(super) fn bzimage(size: usize) -> Vec<u8> {
         image[at..at + bytes.len()].copy_from_slice(bytes);
     }
     image[0x260..0x264].copy_from_slice(&0x20_0000u32.to_le_bytes());
+    image
+}
+
+/// The smallest ELF file that loaders take for a kernel with a PVH entry: a loaded segment, and a note in
+/// it (the tree's include/xen/interface/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY).
+pub(super) fn pvh_vmlinux() -> Vec<u8> {
+    let note = b"\x04\0\0\0\x08\0\0\0\x12\0\0\0Xen\0\x10\0\0\x01\0\0\0\0";
+    let (base, high) = (0x100_0000, 0xffff_ffff_8100_0000);
+    let load = [5 << 32 | 1, 0x200, high, base, 512, 4096, 2 << 20].map(u64::to_le_bytes);
+    let notes = [4 << 32 | 4, 0x300, high + 256, base + 256, 24, 24, 4].map(u64::to_le_bytes);
+    let (entry, sizes) = ([base, 64, 0].map(u64::to_le_bytes), [64u16, 56, 2, 64, 0, 0]);
+    let sizes = sizes.map(u16::to_le_bytes);
+    let mut image = vec![0; 0x200];
+    image.resize(0x400, 0x90);
+    let fields: [(usize, &[u8]); 7] = [
+        (0, b"\x7fELF\x02\x01\x01"),
+        (16, b"\x02\0\x3e\0\x01\0\0\0"),
+        (24, entry.as_flattened()),
+        (52, sizes.as_flattened()),
+        (64, load.as_flattened()),
+        (120, notes.as_flattened()),
+        (0x300, note),
+    ];
+    for (at, bytes) in fields {
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+    }
     image
 }

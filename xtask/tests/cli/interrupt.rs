@@ -48,7 +48,7 @@ fn what_does_not_look_up_is_ended() {
     let child = spawn(&mut fixture.xtask(&["measure", "--from", "pipe"]));
     // Opens once there is a reader (fifo(7)).
     let mut writer = None;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     wait_for("the pipe to be read", || {
         writer = File::options().write(true).custom_flags(flags).open(&pipe).ok();
         writer.is_some()

@@ -50,9 +50,9 @@ fn a_call_that_makes_no_sense_is_refused() {
         (&["--from", "measured.json", "--baseline", "none.json"], "--update writes it"),
         (&["tree/image", "--arch", "x86_64,aarch64"], "failed to choose a machine for tree/image"),
         (&["tree/Makefile", "--type", "micro", "--arch", "x86_64"], "it is a text file"),
-        (&["--type", "micro", "--arch", "x86_64"], "failed to read image"),
+        (&["--type", "micro", "--arch", "x86_64"], "failed to check image"),
         (&["--config", "tree/image"], "is no .config"),
-        (&["--peers", "tree", "--type", "micro", "--arch", "x86_64"], "failed to read image"),
+        (&["--peers", "tree", "--type", "micro", "--arch", "x86_64"], "failed to check image"),
     ] {
         let (_, err) = expect(2, measure(&fixture, arguments));
         assert!(err.contains(message), "{arguments:?}: {err}");

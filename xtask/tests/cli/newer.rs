@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::fixture::{Fixture, expect};
 
-const ON_TREE: [&str; 6] = ["--type", "micro", "--arch", "x86_64", "--kernel-dir", "tree"];
+const ON_TREE: [&str; 8] =
+    ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt", "--kernel-dir", "tree"];
 
 /// What conf says to a statement that no reader here knows.
 const NEWER: &str = "config LATER\n\tbool \"later\"\n\tsince \"99.4\"\n\n";
@@ -51,15 +52,17 @@ fn the_same_is_not_asked_of_it_twice() {
         fixture.xtask(&["resolve", "--arch", "x86_64", "--kernel-dir", "tree", "--config", "asked"])
     };
     fixture.write("asked", "CONFIG_LATER=y\nCONFIG_NO_SUCH=y\n");
-    assert_eq!(expect(0, resolve()).0, "CONFIG_LATER=y\n");
+    let (out, err) = expect(1, resolve());
+    assert_eq!(out, "CONFIG_LATER=y\n");
+    assert!(err.contains("CONFIG_NO_SUCH=y comes out as n\n --> asked:2"), "{err}");
     assert_eq!(fixture.read("calls"), "--allnoconfig\n--syncconfig\n--allnoconfig\n");
     fixture.write("calls", "");
-    assert_eq!(expect(0, resolve()).0, "CONFIG_LATER=y\n");
+    assert_eq!(expect(1, resolve()).0, "CONFIG_LATER=y\n");
     assert_eq!(fixture.read("calls"), "");
     // A file that only conf knows how to come to, it says it read.
     let part = fixture.read("tree/arch/x86/Kconfig");
     fixture.write("tree/arch/x86/Kconfig", &format!("{part}\n# changed\n"));
-    expect(0, resolve());
+    expect(1, resolve());
     assert_eq!(fixture.read("calls"), "--allnoconfig\n--syncconfig\n--allnoconfig\n");
 }
 
@@ -99,7 +102,17 @@ fn what_takes_an_understanding_of_it_says_so() {
         on_tree("explain", &["NET"]),
         on_tree("check", &["--fix"]),
         on_tree("check", &["--want", "INET"]),
-        vec!["diff", "tree", "tree", "--type", "micro", "--arch", "x86_64"],
+        vec![
+            "diff",
+            "tree",
+            "tree",
+            "--type",
+            "micro",
+            "--arch",
+            "x86_64",
+            "--hypervisor",
+            "stratovirt",
+        ],
     ] {
         let (_, err) = expect(2, fixture.xtask(&command));
         assert!(err.contains("unknown statement `since`") && err.contains("Kconfig:5"), "{err}");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::fixture::{Fixture, expect};
+use super::fixture::{Fixture, expect, pvh_vmlinux};
 
 const CONTRACT: &str = r#"
 [[capability]]
@@ -38,6 +38,7 @@ case $* in *probe_end=restart*) echo 'Linux version 6.12.1'; exec sleep 100;; es
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.write("fragments/contract.toml", CONTRACT);
+    std::fs::write(fixture.path("tree/vmlinux"), pvh_vmlinux()).unwrap();
     // An empty init; whatever else is compiled is real.
     let gcc = "case \"$*\" in *-nostdlib*) ;; *) PATH=${PATH#*:} exec gcc \"$@\";; esac\n\
                while [ $1 != -o ]; do shift; done; : > \"$2\"\n";
@@ -53,7 +54,7 @@ fn program(fixture: &Fixture, name: &str, script: &str) {
 
 fn boot(fixture: &Fixture, hypervisor: &str, more: &[&str]) -> Command {
     let target = ["--type", "micro", "--arch", "x86_64", "--hypervisor", hypervisor];
-    let image = ["boot", "tree/image", "--vmm", "real"];
+    let image = ["boot", "tree/vmlinux", "--vmm", "real"];
     let mut command = fixture.xtask(&[&image[..], &target[..], more].concat());
     let path = std::env::var("PATH").unwrap();
     let (first, tools) = (fixture.path("first"), fixture.path("foreign-tools"));

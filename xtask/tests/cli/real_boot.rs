@@ -41,6 +41,7 @@ fn what_is_taken_away_is_missed_and_nothing_else() {
         for flag in ["arch", "type"] {
             command.arg(format!("--{flag}")).arg(boot[flag].as_str().unwrap());
         }
+        command.args(["--hypervisor", "stratovirt"]);
         for flag in ["without", "append"] {
             command.args(words(&boot[flag]).iter().map(|word| format!("--{flag}={word}")));
         }
@@ -119,7 +120,8 @@ fn kernels_lacking_what_checks_look_for_fail_them() {
     for kernel in table["kernel"].as_array().unwrap() {
         let fixture = Fixture::new();
         fixture.own_fragments(&words(&kernel["without"]));
-        let target = ["--arch", "x86_64", "--type", kernel["type"].as_str().unwrap()];
+        let kernel_type = kernel["type"].as_str().unwrap();
+        let target = ["--arch", "x86_64", "--type", kernel_type, "--hypervisor", "stratovirt"];
         let make = ["kernel", "--kernel-dir", &tree, "--allow-missing"];
         expect(0, fixture.xtask(&[&make, &target[..]].concat()));
         let boot = ["boot", "--format", "json", "--deadline", "300"];

@@ -25,7 +25,17 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
         "base.conf\n",
         "CONFIG_NET=y\nCONFIG_VIRTIO_FS=y\nCONFIG_NO_SUCH=y\nCONFIG_VIRTIO_VSOCKETS_COMMON=y\n",
     );
-    let arguments = ["kernel", "--type", "micro", "--arch", "x86_64", "--kernel-dir", &tree];
+    let arguments = [
+        "kernel",
+        "--type",
+        "micro",
+        "--arch",
+        "x86_64",
+        "--hypervisor",
+        "stratovirt",
+        "--kernel-dir",
+        &tree,
+    ];
     let (out, err) = expect(1, fixture.xtask(&arguments));
     assert!(out.is_empty(), "{out}");
     let said = [
@@ -56,7 +66,8 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
 fn the_findings_are_json_too() {
     let (fixture, tree) = real();
     fixture.conf("base.conf\n", "CONFIG_VIRTIO_FS=y\n");
-    let mut arguments = vec!["kernel", "--type", "micro", "--arch", "x86_64"];
+    let mut arguments =
+        vec!["kernel", "--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt"];
     arguments.extend(["--kernel-dir", &tree, "--format", "json"]);
     let output = run(fixture.xtask(&arguments));
     let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -151,7 +162,8 @@ fn own_fragments() -> String {
 fn every_difference_leads_to_what_is_asked_for() {
     let (fixture, tree) = real();
     let conf_dir = own_fragments();
-    let mut arguments = vec!["diff", "micro", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
+    let mut arguments =
+        vec!["diff", "micro/stratovirt", "mini", "--arch", "x86_64", "--kernel-dir", &tree];
     arguments.extend(["--kernel-conf-dir", &conf_dir, "--format", "json"]);
     let (out, err) = expect(1, fixture.xtask(&arguments));
     assert!(err.contains("symbols differ: ") && err.contains("follow others"), "{err}");
@@ -298,6 +310,8 @@ fn a_line_that_is_taken_out_of_a_fragment_is_asked_for_again() {
         ("MODULES", "modules", "mini-x86_64", "module.conf"),
         ("HOTPLUG_PCI_SHPC", "hotplug-bridge", "mini-x86_64", "hotplug.conf"),
         ("SECCOMP", "seccomp", "micro-x86_64", "security.conf"),
+        ("VIRTIO_CONSOLE", "console", "micro-x86_64-cloud_hypervisor", "character.conf"),
+        ("CGROUP_SCHED", "cpu-limits", "micro-x86_64", "cgroup.conf"),
     ] {
         let young = symbol.ends_with("_V1");
         let expected = !young || modern;

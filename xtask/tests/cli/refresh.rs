@@ -208,8 +208,11 @@ fn growth_is_taken_only_where_that_is_said() {
     assert!(err.contains("1 figure is past its budget\nhint: --allow-growth takes it"), "{err}");
     assert!(!fixture.path("ci").exists(), "nothing is taken");
     starts(&fixture);
+    let report = fixture.read("docs/refresh-old-new.md");
+    fixture.write("docs/refresh-old-new.md", &(report + "\n## Why\n\nA table.\n"));
     expect(0, refresh(&fixture, "", &["--yes", "--allow-growth"]));
     assert!(starts(&fixture).is_empty());
+    assert!(fixture.read("docs/refresh-old-new.md").ends_with("\n## Why\n\nA table.\n"));
     assert!(
         fixture
             .read("docs/refresh-old-new.md")

@@ -50,9 +50,12 @@ fn a_call_that_makes_no_sense_is_refused() {
         (&["micor"], "did you mean `micro`?"),
         (&["a", "b", "--without", "NET"], "cannot be used with"),
         (&[obj, "--without", "NET"], "failed to leave lines out of"),
-        (&["micro/x86_64", "--kernel-dir", "tree", "--without", "NEET"], "did you mean `NET`?"),
         (
-            &["micro/x86_64", "--kernel-dir", "tree", "--without", "bas"],
+            &["micro/x86_64/stratovirt", "--kernel-dir", "tree", "--without", "NEET"],
+            "did you mean `NET`?",
+        ),
+        (
+            &["micro/x86_64/stratovirt", "--kernel-dir", "tree", "--without", "bas"],
             "did you mean `base.conf`?",
         ),
     ] {

@@ -50,7 +50,16 @@ fn an_interrupt_leaves_nothing() {
 fn a_pinned_source_without_one_of_its_patches_is_found_again() {
     let fixture = Fixture::new();
     sources(&fixture);
-    let target = ["--type", "micro", "--arch", "x86_64", "--source", "patched"];
+    let target = [
+        "--type",
+        "micro",
+        "--arch",
+        "x86_64",
+        "--hypervisor",
+        "stratovirt",
+        "--source",
+        "patched",
+    ];
     let mut kernel = fixture.xtask(&["kernel", "--no-patch", "radio"]);
     kernel.args(target);
     expect(0, kernel);
@@ -144,7 +153,15 @@ fn documents_are_written_on_request_and_go_with_their_image() {
     let fixture = Fixture::new();
     sources(&fixture);
     let kernel = |more: &[&str]| {
-        let mut kernel = fixture.xtask(&["kernel", "--type", "micro", "--arch", "x86_64"]);
+        let mut kernel = fixture.xtask(&[
+            "kernel",
+            "--type",
+            "micro",
+            "--arch",
+            "x86_64",
+            "--hypervisor",
+            "stratovirt",
+        ]);
         kernel.args(["--source", "patched"]).args(more);
         expect(0, kernel).0
     };

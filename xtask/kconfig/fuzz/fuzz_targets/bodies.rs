@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kconfig::{Config, Dialect, Host, Lines, Mode, Model, mend};
+use kconfig::{Config, Demand, Dialect, Host, Lines, Mode, Model, mend};
 
 /// A tree of one file.
 struct One<'a>(&'a [u8]);
@@ -44,7 +44,8 @@ pub(crate) fn parse(bytes: &[u8]) {
             }
         }
         if let Some((symbol, _)) = model.defined_symbols().next() {
-            let _ = mend(&model, "", &Lines::from([(symbol, "y".to_owned())]));
+            let wanted = Lines::from([(symbol, "y".to_owned())]);
+            let _ = mend(&model, "", Demand { wanted: &wanted, kept: &Lines::new() });
         }
     }
 }

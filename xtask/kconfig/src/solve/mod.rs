@@ -1,4 +1,4 @@
-//! Which lines make a symbol what is wanted: the smallest set that can be found.
+//! Which lines make symbols what is wanted: those that bring in the least, as far as they can be found.
 //!
 //! A search over the dependencies proposes lines, the evaluation judges them. What the search cannot
 //! see (two lines that are in each other's way) it learns from the judge: a line that did not come
@@ -12,85 +12,202 @@ use crate::config::{Config, Value};
 use crate::dotconfig;
 use crate::mode::Mode;
 use crate::model::{Model, SymbolId};
+use crate::tristate::Tristate;
 use search::{Closed, Search};
 
 /// Values to ask for, by symbol: `y`, `m`, `n`, a number, a string in quotes.
 pub type Lines = BTreeMap<SymbolId, String>;
 
 /// Ways that are tried before giving up.
-const MOST_TRIES: usize = 60;
+const MOST_TRIES: usize = 40;
 
-/// The lines to add to `asked` (a fragment, resolved as `allnoconfig` does) that make all of `wanted`
-/// come out; `None` if none were found. A line takes the place of an earlier one about its symbol.
+/// Rounds in which lines are added to one way.
+const MOST_ROUNDS: usize = 20;
+
+/// Lines of a way that works for which another way is looked for, that might bring in less.
+const MOST_RIVALS: usize = 6;
+
+/// What lines have to come to.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    pub wanted: &'a Lines,
+    /// What may not become anything else on the way: no line changes it, and it comes out.
+    pub kept: &'a Lines,
+}
+
+/// Lines that make all of a demand come out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mend {
+    pub lines: Lines,
+    /// By the symbol of a line: the wanted one that it was found for.
+    pub needed_by: BTreeMap<SymbolId, SymbolId>,
+}
+
+/// The lines to add to `asked` (a fragment, resolved as `allnoconfig` does) that meet a demand; `None`
+/// if none were found. A line takes the place of an earlier one about its symbol.
+///
+/// A symbol's own prompt and what that depends on come first; what selects it, where that fails. Of
+/// several ways that is taken which turns on the fewest symbols.
 #[must_use]
-pub fn mend(model: &Model, asked: &str, wanted: &Lines) -> Option<Lines> {
-    let mut closed = Closed::default();
-    for _ in 0..MOST_TRIES {
-        match attempt(model, asked, wanted, &mut closed) {
-            Attempt::Works(lines) => return Some(smallest(model, asked, wanted, lines)),
-            Attempt::Another => {}
-            Attempt::NoWay => return None,
-        }
-    }
-    None
+pub fn mend(model: &Model, asked: &str, demand: Demand<'_>) -> Option<Mend> {
+    let mut fixed = demand.kept.clone();
+    fixed.extend(demand.wanted.iter().map(|(symbol, value)| (*symbol, value.clone())));
+    let solver = Solver { model, asked, demand, fixed };
+    let mut contested = Closed::default();
+    let first = solver.solve(Closed::default(), &mut contested)?;
+    Some(solver.cheapest(first, &contested))
+}
+
+struct Solver<'a> {
+    model: &'a Model,
+    asked: &'a str,
+    demand: Demand<'a>,
+    /// No line makes these anything else.
+    fixed: Lines,
 }
 
 enum Attempt {
-    Works(Lines),
+    Works(Mend),
     /// Not so, and a way was closed.
     Another,
     NoWay,
 }
 
-/// Adds lines until all comes out, or nothing new can be added.
-fn attempt(model: &Model, asked: &str, wanted: &Lines, closed: &mut Closed) -> Attempt {
-    let mut lines = Lines::new();
-    for _ in 0..MOST_TRIES {
-        let mut config = with_lines(model, asked, &lines);
-        let missed = missed(&mut config, wanted).or_else(|| missed(&mut config, &lines));
-        let Some((symbol, value)) = missed else { return Attempt::Works(lines) };
-        let known = lines.clone();
-        match Search::new(&mut config, closed, &lines).line(symbol, &value) {
-            Some(found) => {
-                // What is asked for already holds its place.
-                for (symbol, value) in found {
-                    lines.entry(symbol).or_insert(value);
+impl<'a> Solver<'a> {
+    /// Without those lines. `contested` gets the symbols that there was another way than.
+    fn solve(&self, mut closed: Closed, contested: &mut Closed) -> Option<Mend> {
+        for _ in 0..MOST_TRIES {
+            match self.attempt(&mut closed, contested) {
+                Attempt::Works(mend) => return Some(self.smallest(mend)),
+                Attempt::Another => {}
+                Attempt::NoWay => return None,
+            }
+        }
+        None
+    }
+
+    /// Adds lines until all comes out, or nothing new can be added.
+    fn attempt(&self, closed: &mut Closed, contested: &mut Closed) -> Attempt {
+        let mut mend = Mend::default();
+        for _ in 0..MOST_ROUNDS {
+            let mut config = self.with(&mend.lines);
+            let missed = self.missed(&mut config, &mend.lines);
+            let Some((first, _)) = missed.first() else { return Attempt::Works(mend) };
+            let known = mend.lines.clone();
+            for (symbol, value) in &missed {
+                let mut search = Search::new(&mut config, closed, &known, &self.fixed);
+                let found = search.line(*symbol, value);
+                contested.extend(search.contested);
+                let is_wanted = self.demand.wanted.contains_key(symbol);
+                match found {
+                    Some(found) => mend.add(found, *symbol),
+                    None if is_wanted && known.is_empty() => return Attempt::NoWay,
+                    None => {}
                 }
             }
-            None if wanted.contains_key(&symbol) && lines.is_empty() => return Attempt::NoWay,
-            None => {}
+            if mend.lines == known {
+                return self.close(*first, &mend.lines, closed);
+            }
         }
-        if lines == known {
-            return close(symbol, wanted, &lines, closed);
+        Attempt::Another
+    }
+
+    /// Nothing makes that symbol come out beside the lines: one of them is not asked for again.
+    fn close(&self, symbol: SymbolId, lines: &Lines, closed: &mut Closed) -> Attempt {
+        let Demand { wanted, kept } = self.demand;
+        let wrong = match lines.contains_key(&symbol) && !wanted.contains_key(&symbol) {
+            true => Some(symbol),
+            false => {
+                let value = wanted.get(&symbol).or_else(|| kept.get(&symbol));
+                let others = || lines.keys().rev().filter(|line| !wanted.contains_key(line));
+                let culprit = |line: &&SymbolId| {
+                    value.is_some_and(|value| {
+                        is(&mut self.with(&less(lines, **line)), symbol, value)
+                    })
+                };
+                others().find(culprit).or_else(|| others().next()).copied()
+            }
+        };
+        match wrong.is_some_and(|line| closed.insert(line)) {
+            true => Attempt::Another,
+            false => Attempt::NoWay,
         }
     }
-    Attempt::Another
+
+    /// What does not come out: of what is wanted or kept first, and of that what has a prompt, since
+    /// the rest may follow.
+    fn missed(&self, config: &mut Config<'_>, lines: &Lines) -> Vec<(SymbolId, String)> {
+        let Demand { wanted, kept } = self.demand;
+        let mut of = |all: &Lines| -> Vec<(SymbolId, String)> {
+            let missed = all.iter().filter(|(symbol, value)| !is(config, **symbol, value));
+            missed.map(|(symbol, value)| (*symbol, value.clone())).collect()
+        };
+        let has_prompt = |symbol: SymbolId| !self.model[symbol].prompts.is_empty();
+        let (own, others): (Vec<_>, Vec<_>) =
+            of(wanted).into_iter().partition(|(symbol, _)| has_prompt(*symbol));
+        let next = |first: Vec<_>, then: &mut dyn FnMut() -> Vec<_>| {
+            if first.is_empty() { then() } else { first }
+        };
+        next(own, &mut || next(others.clone(), &mut || next(of(kept), &mut || of(lines))))
+    }
+
+    /// Without the lines that are not needed.
+    fn smallest(&self, mut mend: Mend) -> Mend {
+        for symbol in mend.lines.keys().copied().collect::<Vec<_>>() {
+            let fewer = less(&mend.lines, symbol);
+            if self.missed(&mut self.with(&fewer), &Lines::new()).is_empty() {
+                mend.lines = fewer;
+            }
+        }
+        mend.needed_by.retain(|symbol, _| mend.lines.contains_key(symbol));
+        mend
+    }
+
+    /// Tries the other ways where there are such.
+    fn cheapest(&self, first: Mend, contested: &Closed) -> Mend {
+        let Demand { wanted, .. } = self.demand;
+        let rivals = first.lines.keys().copied();
+        let rivals = rivals.filter(|line| contested.contains(line) && !wanted.contains_key(line));
+        let rivals: Vec<SymbolId> = rivals.take(MOST_RIVALS).collect();
+        let mut best = first;
+        for rival in rivals {
+            let other = self.solve(Closed::from_iter([rival]), &mut Closed::default());
+            let cost = |mend: &Mend| (self.comes_in(&mend.lines), mend.lines.len());
+            best = match other {
+                Some(other) if cost(&other) < cost(&best) => other,
+                _ => best,
+            };
+        }
+        best
+    }
+
+    /// The symbols that are on with these lines.
+    fn comes_in(&self, lines: &Lines) -> usize {
+        let mut config = self.with(lines);
+        let mut on = |symbol: SymbolId| !matches!(config.value(symbol), Value::Logic(Tristate::N));
+        self.model.defined_symbols().map(|(symbol, _)| symbol).filter(|one| on(*one)).count()
+    }
+
+    fn with(&self, lines: &Lines) -> Config<'a> {
+        with_lines(self.model, self.asked, lines)
+    }
 }
 
-/// Nothing makes that line come out beside the others: it is not asked for again.
-fn close(symbol: SymbolId, wanted: &Lines, lines: &Lines, closed: &mut Closed) -> Attempt {
-    let new = if wanted.contains_key(&symbol) {
-        // Of the lines that lead to it, the last that was added is the likeliest to be wrong.
-        lines
-            .keys()
-            .rfind(|line| !wanted.contains_key(line))
-            .is_some_and(|line| closed.insert(*line))
-    } else {
-        closed.insert(symbol)
-    };
-    if new { Attempt::Another } else { Attempt::NoWay }
-}
-
-/// Without the lines that are not needed.
-fn smallest(model: &Model, asked: &str, wanted: &Lines, mut lines: Lines) -> Lines {
-    for symbol in lines.keys().copied().collect::<Vec<_>>() {
-        let mut fewer = lines.clone();
-        fewer.remove(&symbol);
-        if missed(&mut with_lines(model, asked, &fewer), wanted).is_none() {
-            lines = fewer;
+impl Mend {
+    /// What is asked for already holds its place.
+    fn add(&mut self, found: Lines, missed: SymbolId) {
+        let wanted = self.needed_by.get(&missed).copied().unwrap_or(missed);
+        for (symbol, value) in found {
+            self.needed_by.entry(symbol).or_insert(wanted);
+            self.lines.entry(symbol).or_insert(value);
         }
     }
-    lines
+}
+
+fn less(lines: &Lines, symbol: SymbolId) -> Lines {
+    let mut fewer = lines.clone();
+    fewer.remove(&symbol);
+    fewer
 }
 
 fn with_lines<'m>(model: &'m Model, asked: &str, lines: &Lines) -> Config<'m> {
@@ -111,15 +228,21 @@ impl<'m> Config<'m> {
     #[must_use]
     pub fn without(model: &'m Model, asked: &str, symbol: SymbolId) -> Self {
         let wanted = Lines::from([(symbol, "n".to_owned())]);
-        let lines = mend(model, asked, &wanted).unwrap_or(wanted);
+        let demand = Demand { wanted: &wanted, kept: &Lines::new() };
+        let lines = mend(model, asked, demand).map_or(wanted.clone(), |mend| mend.lines);
         with_lines(model, asked, &lines)
     }
-}
 
-/// The first that does not come out.
-fn missed(config: &mut Config<'_>, lines: &Lines) -> Option<(SymbolId, String)> {
-    let wrong = lines.iter().find(|(symbol, value)| !is(config, **symbol, value));
-    wrong.map(|(symbol, value)| (*symbol, value.clone()))
+    /// The configuration of `asked` with lines in the place of those about their symbols.
+    #[must_use]
+    pub fn with_lines(model: &'m Model, asked: &str, lines: &Lines) -> Self {
+        with_lines(model, asked, lines)
+    }
+
+    /// Whether the symbol has that value, as a line has it.
+    pub fn has(&mut self, symbol: SymbolId, value: &str) -> bool {
+        is(self, symbol, value)
+    }
 }
 
 fn is(config: &mut Config<'_>, symbol: SymbolId, value: &str) -> bool {

@@ -1,4 +1,5 @@
-//! The cheapest way to a value, as far as the dependencies tell. A way costs what it has lines.
+//! The cheapest way to a value, as far as the dependencies tell. A way costs what its lines turn on: their
+//! symbols, and what those select.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -26,6 +27,12 @@ pub(super) struct Search<'a, 'm> {
     closed: &'a Closed,
     /// What is asked for so far, and is not asked to be something else.
     taken: &'a Lines,
+    /// What is not made anything else.
+    kept: &'a Lines,
+    /// Symbols of ways that there was another way than.
+    pub(super) contested: Closed,
+    /// What turning a symbol on costs.
+    costs: FxHashMap<SymbolId, usize>,
     known: FxHashMap<Goal, Option<Lines>>,
     /// Goals on the way to this one: a way in a circle leads nowhere.
     open: Vec<Goal>,
@@ -34,11 +41,19 @@ pub(super) struct Search<'a, 'm> {
 }
 
 impl<'a, 'm> Search<'a, 'm> {
-    pub(super) fn new(config: &'a mut Config<'m>, closed: &'a Closed, taken: &'a Lines) -> Self {
+    pub(super) fn new(
+        config: &'a mut Config<'m>,
+        closed: &'a Closed,
+        taken: &'a Lines,
+        kept: &'a Lines,
+    ) -> Self {
         Search {
             config,
             closed,
             taken,
+            kept,
+            contested: Closed::default(),
+            costs: FxHashMap::default(),
             known: FxHashMap::default(),
             open: vec![],
             circle: usize::MAX,
@@ -53,7 +68,11 @@ impl<'a, 'm> Search<'a, 'm> {
         }
         match Tristate::of_prefix(value)? {
             N => self.at_most(symbol, N),
-            M => union(self.at_least(symbol, M)?, one(symbol, "m".to_owned())),
+            M => {
+                let modules = self.at_least(self.config.model.modules(), Y)?;
+                let seen = self.visible(symbol, M)?;
+                union(union(modules, seen)?, one(symbol, "m".to_owned()))
+            }
             Y => self.at_least(symbol, Y),
         }
     }
@@ -107,31 +126,100 @@ impl<'a, 'm> Search<'a, 'm> {
         }
         // Without modules, m is no value to ask for.
         let value = if self.config.kind(symbol) == Type::Bool { Y } else { value };
+        if self.is_kept_below(symbol, value) {
+            return None;
+        }
         let mut best = None;
         let can_be_asked = known.transitional || !known.prompts.is_empty();
         if self.may_ask(symbol, value) && can_be_asked {
             let seen = self.visible(symbol, value);
-            keep(&mut best, seen.and_then(|s| union(s, one(symbol, value.as_str().to_owned()))));
-        }
-        for reverse in known.selected_by.iter().filter(|_| !known.transitional) {
-            let by = self.at_least(reverse.by, value);
-            let both = by.and_then(|by| union(by, self.make(reverse.condition, value)?));
-            keep(&mut best, both);
+            best = seen.and_then(|s| union(s, one(symbol, value.as_str().to_owned())));
         }
         // A default counts where nobody can ask for something else.
         if self.config.state[symbol.index()].visible == N {
             for default in &known.defaults {
                 let holds = self.make(default.condition, value);
                 let both = holds.and_then(|holds| union(holds, self.make(default.value, value)?));
-                keep(&mut best, both);
+                self.keep(&mut best, both);
             }
         }
-        best
+        best.or_else(|| self.have_selected(symbol, value))
+    }
+
+    /// By what selects it. That heeds no dependencies, so they are seen to.
+    fn have_selected(&mut self, symbol: SymbolId, value: Tristate) -> Option<Lines> {
+        let known = &self.config.model[symbol];
+        if known.transitional || known.selected_by.is_empty() {
+            return None;
+        }
+        let depends =
+            known.depends.map_or_else(|| Some(Lines::new()), |on| self.make(on, value))?;
+        let mut best = None;
+        for reverse in &known.selected_by {
+            let by = self.at_least(reverse.by, value);
+            let both = by.and_then(|by| union(by, self.make(reverse.condition, value)?));
+            self.keep(&mut best, both);
+        }
+        union(best?, depends)
+    }
+
+    /// It is asked for as less than that.
+    fn is_kept_below(&self, symbol: SymbolId, value: Tristate) -> bool {
+        let kept = self.kept.get(&symbol).and_then(|kept| Tristate::of_prefix(kept));
+        kept.is_some_and(|kept| kept < value)
+    }
+
+    fn is_kept_above(&self, symbol: SymbolId, value: Tristate) -> bool {
+        let kept = self.kept.get(&symbol).and_then(|kept| Tristate::of_prefix(kept));
+        kept.is_some_and(|kept| kept > value)
+    }
+
+    /// The cheaper one.
+    fn keep(&mut self, best: &mut Option<Lines>, found: Option<Lines>) {
+        let Some(found) = found else { return };
+        let Some(known) = best.as_ref() else {
+            *best = Some(found);
+            return;
+        };
+        self.contested.extend(known.keys().chain(found.keys()).copied());
+        if self.cost(&found) < self.cost(known) {
+            *best = Some(found);
+        }
+    }
+
+    fn cost(&mut self, lines: &Lines) -> usize {
+        lines
+            .iter()
+            .map(|(symbol, value)| if value == "n" { 1 } else { self.cost_of(*symbol) })
+            .sum()
+    }
+
+    /// The symbol, and what it selects that is off.
+    fn cost_of(&mut self, symbol: SymbolId) -> usize {
+        if let Some(cost) = self.costs.get(&symbol) {
+            return *cost;
+        }
+        let model = self.config.model;
+        let (mut seen, mut next) = (Closed::from_iter([symbol]), vec![symbol]);
+        while let Some(by) = next.pop() {
+            for select in &model[by].selects {
+                self.config.calc(select.target);
+                let is_off = self.config.state[select.target.index()].tri == N;
+                if is_off && self.config.expr(select.condition) != N && seen.insert(select.target) {
+                    next.push(select.target);
+                }
+            }
+        }
+        self.costs.insert(symbol, seen.len());
+        seen.len()
     }
 
     fn lower(&mut self, symbol: SymbolId, value: Tristate) -> Option<Lines> {
         let model = self.config.model;
         let known = &model[symbol];
+        if self.is_kept_above(symbol, value) {
+            return None;
+        }
         let mut lines = Lines::new();
         // What selects a transitional symbol does nothing to it.
         let selects = known.selected_by.iter().filter(|_| !known.transitional);
@@ -142,23 +230,26 @@ impl<'a, 'm> Search<'a, 'm> {
                 continue;
             }
             let mut best = self.at_most(reverse.by, value);
-            keep(&mut best, self.unmake(reverse.condition, value));
+            let found = self.unmake(reverse.condition, value);
+            self.keep(&mut best, found);
             lines = union(lines, best?)?;
         }
         if self.config.state[symbol.index()].visible != N {
             let mut best = None;
             if self.may_ask(symbol, value) {
-                keep(&mut best, Some(one(symbol, value.as_str().to_owned())));
+                best = Some(one(symbol, value.as_str().to_owned()));
             }
             for other in self.other_members(symbol) {
-                keep(&mut best, self.at_least(other, Y));
+                let found = self.at_least(other, Y);
+                self.keep(&mut best, found);
             }
             return union(lines, best?);
         }
         for default in &known.defaults {
             if self.config.expr(default.condition).min(self.config.expr(default.value)) > value {
                 let mut best = self.unmake(default.condition, value);
-                keep(&mut best, self.unmake(default.value, value));
+                let found = self.unmake(default.value, value);
+                self.keep(&mut best, found);
                 lines = union(lines, best?)?;
             }
         }
@@ -175,8 +266,8 @@ impl<'a, 'm> Search<'a, 'm> {
 
     /// Whether a line may ask for that.
     fn may_ask(&self, symbol: SymbolId, value: Tristate) -> bool {
-        let free = self.taken.get(&symbol).is_none_or(|taken| taken == value.as_str());
-        free && !self.closed.contains(&symbol)
+        let free = |lines: &Lines| lines.get(&symbol).is_none_or(|line| line == value.as_str());
+        free(self.taken) && free(self.kept) && !self.closed.contains(&symbol)
     }
 
     /// Makes one of the symbol's prompts seen.
@@ -187,7 +278,8 @@ impl<'a, 'm> Search<'a, 'm> {
         let mut best = None;
         for prompt in &self.config.model[symbol].prompts {
             let seen = self.make(prompt.condition, value);
-            keep(&mut best, seen);
+            let found = seen;
+            self.keep(&mut best, found);
         }
         best
     }
@@ -206,7 +298,8 @@ impl<'a, 'm> Search<'a, 'm> {
             }
             Expr::Or(left, right) => {
                 let mut best = crate::deep(|| self.make(left, value));
-                keep(&mut best, crate::deep(|| self.make(right, value)));
+                let found = crate::deep(|| self.make(right, value));
+                self.keep(&mut best, found);
                 best
             }
             Expr::Compare(relation, left, right) => self.relate(relation, left, right),
@@ -223,7 +316,8 @@ impl<'a, 'm> Search<'a, 'm> {
             Expr::Not(inner) => self.make(inner, !value),
             Expr::And(left, right) => {
                 let mut best = crate::deep(|| self.unmake(left, value));
-                keep(&mut best, crate::deep(|| self.unmake(right, value)));
+                let found = crate::deep(|| self.unmake(right, value));
+                self.keep(&mut best, found);
                 best
             }
             Expr::Or(left, right) => {
@@ -261,7 +355,9 @@ impl<'a, 'm> Search<'a, 'm> {
             Relation::Less => offset(other.as_str(), -1)?,
             Relation::Greater | Relation::Unequal => offset(other.as_str(), 1)?,
         };
-        if self.closed.contains(&left) || self.taken.get(&left).is_some_and(|t| *t != text) {
+        let other =
+            |lines: &Lines| lines.get(&left).is_some_and(|line| *line.trim_matches('"') != text);
+        if self.closed.contains(&left) || other(self.taken) || other(self.kept) {
             return None;
         }
         let text = if model[left].kind == Type::String { format!("\"{text}\"") } else { text };
@@ -303,11 +399,4 @@ fn union(mut left: Lines, right: Lines) -> Option<Lines> {
         }
     }
     Some(left)
-}
-
-fn keep(best: &mut Option<Lines>, found: Option<Lines>) {
-    let shorter = |found: &Lines| best.as_ref().is_none_or(|best| found.len() < best.len());
-    if found.as_ref().is_some_and(shorter) {
-        *best = found;
-    }
 }

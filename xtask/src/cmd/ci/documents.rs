@@ -40,7 +40,9 @@ impl Ci<'_> {
             Ok(python) => python,
             Err(why) => return Ok(Verdict::Skipped(why)),
         };
-        let made = self.ask_xtask("kernel --type micro --arch x86_64 --sbom --format json")?;
+        let made = self.ask_xtask(
+            "kernel --type micro --arch x86_64 --hypervisor stratovirt --sbom --format json",
+        )?;
         let made: Vec<Made> =
             serde_json::from_str(&made.stdout).context("failed to read what `kernel` printed")?;
         let sh = &self.ctx.shell.sh;

@@ -7,6 +7,7 @@ use super::KernelArgs;
 use super::variant::Variant;
 use crate::cmd::Context;
 use crate::diag::Hint;
+use crate::fragment::DEBUG;
 use crate::hash;
 use crate::kbuild::Build;
 use crate::lock::Lock;
@@ -16,9 +17,6 @@ use crate::setup;
 use crate::shell::Shell;
 use crate::stage;
 use crate::variant::{Packed, Record};
-
-/// The fragment of a kernel for debugging.
-const DEBUG: &str = "debug.conf";
 
 /// The programs that a package takes beyond a build's, and the flag by which `setup` installs them.
 const TOOLS: [(Package, &str, &str); 2] =

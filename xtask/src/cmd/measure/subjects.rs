@@ -10,15 +10,16 @@ use vmm_kernel::{Arch, Bus, ImageFormat, KernelType};
 
 use super::{MeasureArgs, refuse_many};
 use crate::boot::Machine;
-use crate::cmd::{Context, boot, diff};
+use crate::cmd::{Context, boot};
 use crate::diag::{self, Hint};
+use crate::dot_config;
 use crate::fragment::{self, Assignment, Place};
 use crate::history::{History, Past};
 use crate::image::{self, Wanted};
 use crate::kbuild::{Build, packer};
 use crate::measure::{Lines, Made, MadeOf, Peer, Subject, find_peers};
 use crate::plan::{Plan, Target, plan};
-use crate::resolve::{Kconfigs, Note, values};
+use crate::resolve::{Kconfigs, Layer, Note, values};
 use crate::source::Tree;
 use crate::stage;
 use crate::toolchain::Toolchain;
@@ -53,14 +54,14 @@ impl MeasureArgs {
     fn configs(&self, ctx: &Context, workspace: &Workspace) -> Result<Vec<Subject>> {
         let mut files = vec![];
         for file in &self.config {
-            files.push((camino::absolute_utf8(file)?, diff::read(file)?));
+            files.push((camino::absolute_utf8(file)?, dot_config::read(file)?));
         }
         let request = self.target.request(false)?;
         let conf_dir = request.conf_dir.clone().unwrap_or_else(|| workspace.conf_dir());
         let yard = Yard::new(self, ctx, workspace, &conf_dir)?;
         let mut subjects = vec![];
         for (file, text) in &files {
-            let said = diff::arch_of(text).or(request.arches.first().copied());
+            let said = dot_config::arch_of(text).or(request.arches.first().copied());
             let arch = match said {
                 Some(arch) => arch,
                 None => Arch::host().hint(|| "name the guest's with --arch")?,
@@ -395,10 +396,17 @@ impl<'a> Yard<'a> {
         let resolver = kconfigs.resolver(ctx.progress, &toolchain.kbuild_arch())?;
         let resolved = match &order.asks {
             Asks::DotConfig(text) => {
-                let dot_config = resolver.dot_config(ctx.progress, Mode::OldDefault, Some(text))?;
+                let layer = Layer { path: order.name.as_str().into(), text: (*text).to_owned() };
+                let merged = resolver.merge(Mode::OldDefault, &[layer], None)?;
+                diag::tell_bad_lines(ctx.progress, resolver.kconfig(), &merged.bad);
                 let lines = fragment::parse_fragment(Utf8Path::new(&order.name), text)
                     .with_context(|| format!("failed to read {}", order.path))?;
-                Wish { dot_config, asked: asked(&lines, &[]), brought: BTreeMap::new(), missing: 0 }
+                Wish {
+                    dot_config: merged.dot_config,
+                    asked: asked(&lines, &[]),
+                    brought: BTreeMap::new(),
+                    missing: 0,
+                }
             }
             Asks::Fragments(lines) => {
                 let history = History::default();

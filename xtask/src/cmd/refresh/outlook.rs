@@ -169,7 +169,7 @@ impl<'a> Road<'a> {
         let more = if file.exists() { entries(proposals) } else { String::new() };
         let amended = history.clone().with(&more)?;
         let foretold = self.rows(fields, &amended, contract);
-        let edits = edits(&foretold, true);
+        let edits = edits(&foretold, true).apply;
         let mut edited = edit::edit(&workspace.root, &edits)?;
         edited.retain(|one| one.before != one.after);
         let mut lines = vec![];

@@ -10,6 +10,7 @@ use super::SizeArgs;
 use crate::cmd::args::SourceArgs;
 use crate::cmd::{Context, diff};
 use crate::diag::{self, Hint};
+use crate::dot_config;
 use crate::fragment::{self, Assignment};
 use crate::history::History;
 use crate::operand::{Names, Operand, Words};
@@ -118,7 +119,7 @@ impl SizeArgs {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("failed to read {path}"))
             .hint(|| "an object tree is what `make` left in a folder where it built a kernel")?;
-        let arch = match diff::arch_of(&text).or(self.arch) {
+        let arch = match dot_config::arch_of(&text).or(self.arch) {
             Some(arch) => arch,
             None => Arch::host().hint(|| "name the guest's with --arch")?,
         };
