@@ -214,6 +214,10 @@ mod tests {
         let file = root.join("first/lib/modules/6.12.0/kernel/xfs.ko");
         write(file.clone(), "xfs");
         symlink("../../../obj", root.join("first/lib/modules/6.12.0/build")).unwrap();
+        for tree in ["first", "second"] {
+            let index = root.join(tree).join("lib/modules/6.12.0/modules.dep");
+            write(index, "kernel/xfs.ko:\n");
+        }
         modules(&root.join("first"), &root.join("a.tar.zst")).unwrap();
         write(root.join("second/lib/modules/6.12.0/kernel/xfs.ko"), "xfs");
         fs::File::open(&file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
@@ -221,7 +225,9 @@ mod tests {
         let bytes = ["a.tar.zst", "b.tar.zst"].map(|name| fs::read(root.join(name)).unwrap());
         assert_eq!(bytes[0], bytes[1]);
         let names: Vec<_> = listed(&root.join("a.tar.zst")).into_keys().collect();
-        assert_eq!(names, ["lib/modules/6.12.0/kernel/xfs.ko"]);
+        let packed =
+            ["kernel/xfs.ko", "modules.dep"].map(|file| format!("lib/modules/6.12.0/{file}"));
+        assert_eq!(names, packed);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn only_what_writes_to_the_same_object_tree_waits_for_a_build() {
     );
     let mut kernel = spawn(&mut fixture.kernel(&[]));
     wait_for("the build", || fixture.path("started").exists());
-    let which = ["--type", "micro", "--arch", "x86_64"];
+    let which = ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt"];
     copy(&fixture.path("fragments"), &fixture.path("other"));
     let of_tree: [&[&str]; 3] = [
         &["check", "--kernel-dir", "tree"],

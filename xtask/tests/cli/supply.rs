@@ -17,8 +17,8 @@ fn an_archive_that_is_there_is_not_fetched_and_its_address_is_a_comment() {
         "default = \"a\"\n[source.a]\nprovider = \"tarball\"\nurl = \"{URL}\"\nsha256 = \"{sha256}\"\n"
     );
     fixture.write("fragments/sources.toml", &pins);
-    let kernel = ["kernel", "--type", "micro", "--arch", "x86_64", "--sbom"];
-    expect(0, fixture.xtask(&kernel));
+    let target = ["--type", "micro", "--arch", "x86_64", "--hypervisor", "stratovirt"];
+    expect(0, fixture.xtask(&[&["kernel", "--sbom"][..], &target].concat()));
     let spdx: serde_json::Value =
         serde_json::from_str(&fixture.read("bin/vmlinux.bin.spdx.json")).unwrap();
     let packages = spdx["packages"].as_array().unwrap();

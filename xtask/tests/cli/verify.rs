@@ -12,9 +12,9 @@ fn verify(fixture: &Fixture, more: &[&str]) -> Command {
     command
 }
 
-/// Below the work folder, but for what commands keep there to be quick.
+/// What a run built in, in the folder of `verify`.
 fn left(fixture: &Fixture) -> Vec<String> {
-    let entries = std::fs::read_dir(fixture.path("target/guest-kernel")).unwrap();
+    let entries = std::fs::read_dir(fixture.path("target/guest-kernel/verify")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.contains("verify-")).collect()
 }

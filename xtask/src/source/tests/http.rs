@@ -53,7 +53,7 @@ fn a_whole_file_needs_no_more() {
     std::fs::create_dir_all(&place.cache).unwrap();
     std::fs::write(part(&place, &archive), &archive).unwrap();
     place.fetch(false).unwrap();
-    assert_eq!(server.asked(), [Some(archive.len())]);
+    assert!(server.asked().is_empty());
 }
 
 #[test]
