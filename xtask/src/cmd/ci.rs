@@ -246,7 +246,8 @@ impl Ci<'_> {
     }
 
     fn set_up(&self) -> Result<Verdict> {
-        let (arches, uses) = (Arch::ALL, Uses { boot: true, ..Uses::default() });
+        let (arches, uses) =
+            (Arch::ALL, Uses { boot: true, edit: true, tests: true, ..Uses::default() });
         if self.setup {
             super::setup::install_for_kernel(self.ctx, arches, &uses, false)?;
             return Ok(Verdict::Passed);

@@ -64,6 +64,7 @@ impl SetupArgs {
         let uses = Uses {
             boot: !self.no_boot,
             edit: self.edit,
+            tests: false,
             launcher: self.launcher,
             family: self.toolchain,
             modules: self.modules,

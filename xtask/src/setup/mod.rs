@@ -46,6 +46,8 @@ pub(crate) struct Uses {
     pub(crate) modules: bool,
     /// With what debuggers read.
     pub(crate) debug: bool,
+    /// With all that this project's own tests use.
+    pub(crate) tests: bool,
     /// Of trees that accept no older LLD.
     pub(crate) oldest_lld: Option<LldVersion>,
 }

@@ -37,6 +37,8 @@ pub(crate) struct Need {
     pub(crate) modules: bool,
     /// Not needed to build, only for what debuggers read.
     pub(crate) debug: bool,
+    /// Not needed to build, only for this project's own tests.
+    pub(crate) tests: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -111,6 +113,7 @@ impl Need {
             (self.llvm, uses.family != Family::Gnu),
             (self.modules, uses.modules),
             (self.debug, uses.debug),
+            (self.tests, uses.tests),
         ];
         only_for.iter().all(|(only, use_)| *use_ || !only) && arches.iter().any(guest)
     }
@@ -178,6 +181,8 @@ struct RawNeed {
     modules: bool,
     #[serde(default)]
     debug: bool,
+    #[serde(default)]
+    tests: bool,
     #[serde(flatten)]
     packages: Packages,
 }
@@ -197,9 +202,31 @@ fn validate(raw: RawNeed) -> Result<Need> {
         _ => bail!("packages.toml: a need has a program, or a header and maybe a compiler"),
     };
     let RawNeed {
-        why, guest, foreign, boot, edit, launcher, llvm, modules, debug, packages, ..
+        why,
+        guest,
+        foreign,
+        boot,
+        edit,
+        launcher,
+        llvm,
+        modules,
+        debug,
+        tests,
+        packages,
+        ..
     } = raw;
-    let need =
-        Need { probe, why, guest, foreign, boot, edit, launcher, llvm, modules, debug, packages };
-    Ok(need)
+    Ok(Need {
+        probe,
+        why,
+        guest,
+        foreign,
+        boot,
+        edit,
+        launcher,
+        llvm,
+        modules,
+        debug,
+        tests,
+        packages,
+    })
 }
