@@ -138,8 +138,8 @@ fn changes(
     all
 }
 
-/// Names of the patches of a pin that were left out; all are given by their records. One that was
-/// applied in one form is left out in none.
+/// Names of a pin's patches that were not applied, from the records of those applied and of all. A patch
+/// with several forms, one for each range of releases, counts as applied if any of them was.
 pub(crate) fn left_out(recorded: &[String], all: &[String]) -> Vec<String> {
     let names = |records: &[String]| -> BTreeSet<String> {
         let name = |record: &String| patches::name_of(patches::parts(record).0).to_owned();

@@ -62,7 +62,7 @@ fn linux(on: Option<&On>) -> String {
 
 fn verdict(refreshed: &Refreshed) -> String {
     let ahead = match refreshed.ahead.is_fine() {
-        true => "Every line comes out as asked, and the contract is kept",
+        true => "Every requested value is set, and the contract is kept",
         false => "Not all is as it has to be",
     };
     match &refreshed.proven {

@@ -168,8 +168,8 @@ impl<'a> Road<'a> {
         // Without a file of its own, the conf dir's lists are in nobody's words.
         let more = if file.exists() { entries(proposals) } else { String::new() };
         let amended = history.clone().with(&more)?;
-        let foretold = self.rows(fields, &amended, contract);
-        let edits = edits(&foretold, true).apply;
+        let expected = self.rows(fields, &amended, contract);
+        let edits = edits(&expected, true).apply;
         let mut edited = edit::edit(&workspace.root, &edits)?;
         edited.retain(|one| one.before != one.after);
         let mut lines = vec![];
@@ -193,7 +193,7 @@ impl<'a> Road<'a> {
             return Ok(false);
         }
         edit::write(&workspace.root, &edited)?;
-        if let Err(error) = self.prove(fields, contract, &foretold) {
+        if let Err(error) = self.prove(fields, contract, &expected) {
             edit::take_back(&workspace.root, &edited)?;
             return Err(error).context("the changed fragments do not do, and are as they were");
         }
@@ -213,7 +213,7 @@ impl<'a> Road<'a> {
     }
 
     /// Reads the lists again: what was to be mended comes out, and all else comes out as it did.
-    fn prove(&self, fields: &[Field<'_>], contract: &Contract, foretold: &[Row<'_>]) -> Result<()> {
+    fn prove(&self, fields: &[Field<'_>], contract: &Contract, expected: &[Row<'_>]) -> Result<()> {
         let Road { ctx, workspace, plan, .. } = self;
         let history = History::read(workspace, &plan.conf_dir)?;
         let orders = self.check.orders(ctx, workspace, plan)?;
@@ -222,7 +222,7 @@ impl<'a> Road<'a> {
             Field { order, kconfigs: kconfigs.clone() }
         };
         let again: Vec<Field<'_>> = fields.iter().zip(&orders).map(again).collect();
-        for (before, after) in foretold.iter().zip(self.rows(&again, &history, contract)) {
+        for (before, after) in expected.iter().zip(self.rows(&again, &history, contract)) {
             let is_mended = |symbol: &str| {
                 before.mended.iter().any(|one| one.symbol == symbol && one.edits.is_some())
             };
