@@ -20,7 +20,7 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
         text: finding.line.clone(),
     };
     let title =
-        format!("{} comes out as {}", config_line(&finding.symbol, &finding.asked), finding.got);
+        format!("{} resolves to {}", config_line(&finding.symbol, &finding.asked), finding.got);
     let (label, drawn, notes) = explain(&finding.cause);
     draw(Level::Error, &title, &Drawn { line: &asked, label }, &drawn, &notes)
 }

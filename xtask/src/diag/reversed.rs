@@ -15,7 +15,7 @@ const MOST: usize = 10;
 pub(crate) fn tell_reversed(progress: Progress, reversed: &Reversed) {
     let Reversed { missed, out_of_reach, homeless, .. } = reversed;
     for Missed { line, got, cause } in missed.iter().take(MOST) {
-        warn(progress, format!("{line} comes out as {got}: {}", cause_text(cause)));
+        warn(progress, format!("{line} resolves to {got}: {}", cause_text(cause)));
     }
     if missed.len() > MOST {
         let more = missed.len() - MOST;

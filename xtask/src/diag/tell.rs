@@ -165,7 +165,7 @@ fn tell_findings(
 fn annotation(finding: &Finding) -> String {
     let Place { path, line } = &finding.place;
     let asked = config_line(&finding.symbol, &finding.asked);
-    let text = format!("{asked} comes out as {}: {}", finding.got, cause_text(&finding.cause));
+    let text = format!("{asked} resolves to {}: {}", finding.got, cause_text(&finding.cause));
     // A line is all that a command has; a % begins an escape.
     let text = text.replace('%', "%25").replace('\n', "%0A");
     format!("::error file={path},line={line}::{text}")

@@ -192,9 +192,9 @@ fn going_on_without_a_symbol_is_not_built_twice_and_is_told_twice() {
     let (out, err) = expect(0, fixture.kernel(&["--allow-missing"]));
     assert!(out.contains("unchanged"), "{out}");
     assert!(err.contains("base.conf:1: NETWORKING is called NET in this tree"), "{err}");
-    assert!(err.contains("CONFIG_WIRELESS=y comes out as n"), "{err}");
+    assert!(err.contains("CONFIG_WIRELESS=y resolves to n"), "{err}");
     let (_, err) = expect(1, fixture.kernel(&[]));
-    assert!(err.contains("CONFIG_WIRELESS=y comes out as n"), "{err}");
+    assert!(err.contains("CONFIG_WIRELESS=y resolves to n"), "{err}");
     assert!(!fixture.path("woken").exists(), "it called make");
     assert_eq!(
         manifest(&fixture)["missing"],
@@ -209,7 +209,7 @@ fn a_finding_is_an_annotation_where_github_runs_it() {
     let mut command = fixture.kernel(&[]);
     command.env("GITHUB_ACTIONS", "true");
     let (_, err) = expect(1, command);
-    let annotation = "::error file=fragments/base.conf,line=2::CONFIG_WIRELESS=y comes out as n: \
+    let annotation = "::error file=fragments/base.conf,line=2::CONFIG_WIRELESS=y resolves to n: \
                       hidden: not all that it depends on is there: RADIO [=n]: this is n (Kconfig:12)\n";
     assert!(err.contains(annotation), "{err}");
 }

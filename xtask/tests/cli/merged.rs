@@ -18,8 +18,8 @@ fn what_does_not_come_out_is_told_with_file_and_line() {
     for mode in ["allnoconfig", "olddefconfig", "alldefconfig"] {
         let (out, err) = resolve(&fixture, 1, &["a", "b", "--mode", mode]);
         assert!(out.contains("CONFIG_SPEED=4") && !out.contains("NO_SUCH"), "{out}");
-        assert!(err.contains("CONFIG_NO_SUCH=y comes out as n\n --> b:2:1"), "{err}");
-        assert!(err.contains("CONFIG_WIRELESS=y comes out as n\n  --> b:3:1"), "{err}");
+        assert!(err.contains("CONFIG_NO_SUCH=y resolves to n\n --> b:2:1"), "{err}");
+        assert!(err.contains("CONFIG_WIRELESS=y resolves to n\n  --> b:3:1"), "{err}");
         assert!(err.contains("2 of 6 symbols of a b are not as asked on Linux 6.12"), "{err}");
         assert!(!err.contains("warning"), "what a later file overrides is none: {err}");
     }
@@ -40,7 +40,7 @@ fn what_can_only_be_a_module_is_not_built_in_without_a_word() {
     resolve(&fixture, 0, &["a"]);
     let (out, err) = resolve(&fixture, 1, &["a", "b"]);
     assert!(out.contains("CONFIG_DISK=m"), "{out}");
-    assert!(err.contains("CONFIG_DISK=y comes out as m\n  --> b:1:1"), "{err}");
+    assert!(err.contains("CONFIG_DISK=y resolves to m\n  --> b:1:1"), "{err}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_whole_config_asks_for_what_can_be_set() {
     fixture.write("fragment", computed);
     resolve(&fixture, 0, &["whole", "--mode", "olddefconfig"]);
     let (_, err) = resolve(&fixture, 1, &["fragment"]);
-    assert!(err.contains("CONFIG_BOARD=y comes out as n"), "{err}");
+    assert!(err.contains("CONFIG_BOARD=y resolves to n"), "{err}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn the_same_is_not_asked_of_it_twice() {
     fixture.write("asked", "CONFIG_LATER=y\nCONFIG_NO_SUCH=y\n");
     let (out, err) = expect(1, resolve());
     assert_eq!(out, "CONFIG_LATER=y\n");
-    assert!(err.contains("CONFIG_NO_SUCH=y comes out as n\n --> asked:2"), "{err}");
+    assert!(err.contains("CONFIG_NO_SUCH=y resolves to n\n --> asked:2"), "{err}");
     assert_eq!(fixture.read("calls"), "--allnoconfig\n--syncconfig\n--allnoconfig\n");
     fixture.write("calls", "");
     assert_eq!(expect(1, resolve()).0, "CONFIG_LATER=y\n");

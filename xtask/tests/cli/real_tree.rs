@@ -39,14 +39,14 @@ fn every_symbol_that_does_not_come_out_is_told_with_its_dependencies() {
     let (out, err) = expect(1, fixture.xtask(&arguments));
     assert!(out.is_empty(), "{out}");
     let said = [
-        "CONFIG_VIRTIO_FS=y comes out as n",
+        "CONFIG_VIRTIO_FS=y resolves to n",
         "--> fragments/base.conf:2:1",
         "fs/fuse/Kconfig:",
         "depends on FUSE_FS",
         "FUSE_FS [=n]: this is n",
-        "CONFIG_NO_SUCH=y comes out as n",
+        "CONFIG_NO_SUCH=y resolves to n",
         "this tree has no such symbol",
-        "CONFIG_VIRTIO_VSOCKETS_COMMON=y comes out as n",
+        "CONFIG_VIRTIO_VSOCKETS_COMMON=y resolves to n",
         "only a select or a default sets it",
         "VSOCKETS_LOOPBACK selects it, and is n",
         "3 of 4 symbols of micro-x86_64 are not as asked",
@@ -404,6 +404,6 @@ fn a_tree_that_says_more_than_is_known_is_resolved_by_its_own_conf() {
     let ((known, _), (out, err)) = (resolve(&tree), resolve("newer"));
     assert_eq!(out, known);
     assert_eq!(err.matches("unknown statement `since`").count(), 1, "{err}");
-    assert!(err.contains("CONFIG_VIRTIO_FS=y comes out as n"), "{err}");
+    assert!(err.contains("CONFIG_VIRTIO_FS=y resolves to n"), "{err}");
     assert!(err.contains("the tree's own conf does not say why"), "{err}");
 }
